@@ -1,0 +1,38 @@
+"""What the user decided, resolved once into frozen types. The command line and the library both make these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envbuild.platforms import Platform, parse_platform
+
+__all__ = ["LockOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOptions:
+    """Every choice of ``envbuild lock``. Index addresses are as the user wrote them: ``${VAR}`` and
+    credentials are still inside, so nothing here is printed or stored as it is."""
+
+    server: str = "azureml-online"
+    runtime: str = "auto"  # auto | pip | conda
+    platforms: tuple[Platform, ...] = (parse_platform("linux-64"),)
+    python: str = ""
+    base_image: str = ""
+    resolver: str = "uv"  # uv | pip-tools
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    constraint_files: tuple[str, ...] = ()
+    exclude_newer: str = ""
+    only_binary: bool = False
+    prerelease: bool = False
+    fill_in: bool = True
+    keep_mlflow: bool = False
+    strict_server: bool = False
+    model_indexes: bool = True
+    relax: tuple[str, ...] = ()  # names, or ("auto",)
+    upgrade: bool = False
+    upgrade_packages: tuple[str, ...] = ()
+    cache_dir: str = ""
+    offline: bool = False
