@@ -102,7 +102,9 @@ class Target:
         flag = "m" if minor < (3, 8) else ""
         abi = f"cp{minor[0]}{minor[1]}{flag}"
         yield from cpython_tags(minor, abis=[abi], platforms=platforms)
-        yield from compatible_tags(minor, interpreter=f"cp{minor[0]}{minor[1]}", platforms=platforms)
+        yield from compatible_tags(
+            minor, interpreter=f"cp{minor[0]}{minor[1]}", platforms=platforms
+        )
 
     def uv_platform(self) -> str:
         """The value of uv's ``--python-platform`` for this target."""

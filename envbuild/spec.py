@@ -73,7 +73,17 @@ class PipRequirement:
 class IndexOption:
     """An option line such as ``--extra-index-url URL``; ``value`` may hold ``${VAR}`` or credentials, never print it raw."""
 
-    kind: Literal["index-url", "extra-index-url", "find-links", "trusted-host", "no-index", "pre", "no-binary", "only-binary", "prefer-binary"]
+    kind: Literal[
+        "index-url",
+        "extra-index-url",
+        "find-links",
+        "trusted-host",
+        "no-index",
+        "pre",
+        "no-binary",
+        "only-binary",
+        "prefer-binary",
+    ]
     value: str
     origin: Origin
 
