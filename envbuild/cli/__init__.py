@@ -1,0 +1,58 @@
+"""The command line: the only part that prints, exits, or turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from envbuild.ambient import Ambient
+from envbuild.cli.parser import build_parser
+from envbuild.cli.terminal import Terminal
+from envbuild.errors import EnvbuildError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_BUG = 70
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; never raises, never prints a traceback
+    unless ``--verbose`` asks for one.
+    """
+    args = build_parser().parse_args(argv)
+    ambient = Ambient.of_process()
+    terminal = Terminal.of_process(
+        ambient.environ, json_output=args.json, quiet=args.quiet, verbose=args.verbose
+    )
+    try:
+        # Imported here, so that --help and --version do not pay for what they do not use.
+        from envbuild.cli.commands import run_command
+
+        return run_command(args, terminal=terminal, ambient=ambient)
+    except EnvbuildError as error:
+        terminal.fail(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.fail(_Interrupted("interrupted; nothing was left half written"))
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain again while it closes the stream.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if args.verbose:
+            raise
+        terminal.fail(_bug(error))
+        return _BUG
+
+
+class _Interrupted(EnvbuildError):
+    exit_code = _INTERRUPTED
+
+
+def _bug(error: Exception) -> EnvbuildError:
+    return EnvbuildError(
+        f"this is a bug in envbuild: {type(error).__name__}",
+        remedy="the same command with --verbose, and report what it prints",
+    )

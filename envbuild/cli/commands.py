@@ -1,0 +1,107 @@
+"""One function for each command: arguments in, library called, result printed, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from envbuild.ambient import Ambient
+from envbuild.cli.options import lock_options
+from envbuild.cli.terminal import Terminal
+from envbuild.model import Model, read_model
+
+__all__ = ["run_command"]
+
+_OK = 0
+_CHECK_SAID_NO = 1
+
+
+def run_command(args: argparse.Namespace, *, terminal: Terminal, ambient: Ambient) -> int:
+    """Run the command that ``args`` names; 0, or 1 where a check said no."""
+    return _COMMANDS[args.command](args, terminal, ambient)
+
+
+def _inspect(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.cli.summary import inspect_document, inspect_text
+    from envbuild.pipeline import plan_environment
+
+    model = read_model(args.model, ambient=ambient)
+    options = lock_options(args)
+    spec, plans = plan_environment(model, options, ambient=ambient)
+    terminal.document(inspect_document(model, spec, plans[0]))
+    terminal.say(inspect_text(model, spec, plans[0], terminal=terminal))
+    return _OK
+
+
+def _lock(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    model = read_model(args.model, ambient=ambient)
+    directory = Path(args.output) if args.output else Path(f"{model.name}-env")
+    if args.check:
+        return _check(args, model, directory, terminal)
+    return _write_lock(args, model, directory, terminal=terminal, ambient=ambient)
+
+
+def _write_lock(
+    args: argparse.Namespace,
+    model: Model,
+    directory: Path,
+    *,
+    terminal: Terminal,
+    ambient: Ambient,
+) -> int:
+    from envbuild.cli.summary import lock_document, lock_text
+    from envbuild.pipeline import lock_model, previous_locks
+
+    options = lock_options(args)
+    with terminal.progress() as progress:
+        lock = lock_model(
+            model,
+            options,
+            ambient=ambient,
+            previous={} if options.upgrade else previous_locks(directory),
+            reporter=progress,
+        )
+        context = lock.write(directory)
+    terminal.document(lock_document(lock, context.path))
+    terminal.say(lock_text(lock, directory, terminal=terminal))
+    return _OK
+
+
+def _check(args: argparse.Namespace, model: Model, directory: Path, terminal: Terminal) -> int:
+    from envbuild.check import check
+
+    result = check(model, directory)
+    terminal.document(
+        {
+            "fresh": result.fresh,
+            "context": str(directory),
+            "differences": list(result.differences),
+            "notes": list(result.notes),
+        }
+    )
+    if result.fresh:
+        terminal.say(f"{directory} is up to date")
+    else:
+        lines = "".join(f"\n  {difference}" for difference in result.differences)
+        again = f"\nnext: envbuild lock {args.model} -o {directory}"
+        terminal.say(f"{directory} is stale:{lines}{again}")
+    return _OK if result.fresh else _CHECK_SAID_NO
+
+
+def _servers(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.cli.summary import servers_document, servers_text
+    from envbuild.server import BUILT_IN, load_profile
+
+    profiles = tuple(load_profile(name) for name in BUILT_IN)
+    terminal.document(servers_document(profiles, python=args.python or ""))
+    terminal.say(servers_text(profiles, python=args.python or "", terminal=terminal))
+    return _OK
+
+
+_Command = Callable[[argparse.Namespace, Terminal, Ambient], int]
+_COMMANDS: dict[str, _Command] = {
+    "inspect": _inspect,
+    "lock": _lock,
+    "servers": _servers,
+}

@@ -1,0 +1,195 @@
+"""The command line as a parser. No work is done here, and nothing heavy is imported."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from envbuild import __version__
+
+__all__ = ["build_parser"]
+
+_EPILOG = "Documentation: docs/README.md of the source. Exit codes: docs/reference/exit-codes.md."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``envbuild``; each sub-command leaves its name in ``command``."""
+    parser = argparse.ArgumentParser(
+        prog="envbuild",
+        description="Turn an MLflow model into a serving environment that is locked, reproducible "
+        "and works without a network.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"envbuild {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary, fill in _COMMANDS:
+        command = commands.add_parser(
+            name, help=summary, description=_sentence(summary), allow_abbrev=False
+        )
+        fill(command)
+        _add_output_options(command)
+    return parser
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _add_output_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="only errors")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="more detail; a traceback for a bug"
+    )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model",
+        metavar="MODEL",
+        help="an MLflow model directory, or a URI such as models:/name/1 or runs:/id/model",
+    )
+
+
+def _inspect(command: argparse.ArgumentParser) -> None:
+    _add_model(command)
+    _add_merge_options(command)
+
+
+def _lock(command: argparse.ArgumentParser) -> None:
+    _add_model(command)
+    command.add_argument(
+        "-o", "--output", metavar="DIR", help="the context to write (default: <model name>-env)"
+    )
+    command.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 when the lock is stale; no network, no solving, nothing written",
+    )
+    _add_merge_options(command)
+    _add_resolve_options(command)
+    _add_index_options(command)
+
+
+def _add_merge_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("environment")
+    group.add_argument(
+        "--server",
+        metavar="PROFILE",
+        help="azureml-online (default), azureml-batch, mlflow, none, or the path of a TOML file",
+    )
+    group.add_argument(
+        "--runtime",
+        choices=("auto", "pip", "conda"),
+        help="where Python comes from (default: auto)",
+    )
+    group.add_argument(
+        "--platform",
+        action="append",
+        metavar="NAME",
+        help="linux-64 (default), linux-aarch64, osx-64, osx-arm64, win-64; repeatable",
+    )
+    group.add_argument("--python", metavar="VERSION", help="overrides the model's Python")
+    group.add_argument(
+        "--base-image", metavar="IMAGE", help="instead of python:X.Y.Z-slim; a digest is kept"
+    )
+    group.add_argument(
+        "--no-fill-in",
+        action="store_true",
+        help="do not pin unpinned requirements to the versions that MLmodel records",
+    )
+    group.add_argument(
+        "--keep-mlflow",
+        action="store_true",
+        help="never replace mlflow by mlflow-skinny of the same version",
+    )
+    group.add_argument(
+        "--strict-server",
+        action="store_true",
+        help="fail rather than take an older server when the model's pins force it",
+    )
+    group.add_argument(
+        "--ignore-model-indexes",
+        action="store_true",
+        help="leave out the index and find-links options of the model's own files",
+    )
+    group.add_argument(
+        "--relax",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="let these pins move to the nearest version that resolves; "
+        "'auto' picks the smallest set",
+    )
+
+
+def _add_resolve_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("resolving")
+    group.add_argument(
+        "--resolver", choices=("uv", "pip-tools"), help="for the pip part (default: uv)"
+    )
+    group.add_argument("--upgrade", action="store_true", help="do not stay close to the last lock")
+    group.add_argument(
+        "--upgrade-package",
+        action="append",
+        metavar="NAME",
+        help="move this package, and only what must move with it; repeatable",
+    )
+    group.add_argument(
+        "--exclude-newer", metavar="DATE", help="nothing uploaded after this RFC 3339 date or time"
+    )
+    group.add_argument(
+        "--only-binary", action="store_true", help="refuse what would have to be built"
+    )
+    group.add_argument("--prerelease", action="store_true", help="allow pre-releases")
+    group.add_argument(
+        "--constraint", action="append", metavar="FILE", help="a pip constraints file; repeatable"
+    )
+    group.add_argument("--offline", action="store_true", help="use the cache only")
+    group.add_argument("--cache-dir", metavar="DIR", help="the resolver's cache")
+
+
+def _add_index_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "indexes", "${VARIABLE} in an address is taken from the environment and never written out"
+    )
+    group.add_argument("--index-url", metavar="URL", help="instead of https://pypi.org/simple")
+    group.add_argument("--extra-index-url", action="append", metavar="URL", help="repeatable")
+    group.add_argument("--find-links", action="append", metavar="URL", help="repeatable")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("context", metavar="CONTEXT", help="a folder that 'envbuild lock' wrote")
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="PATH",
+        required=True,
+        help="a folder, or a file ending in .tar, .tar.gz or .tar.zst",
+    )
+
+
+def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="BUNDLE|CONTEXT|IMAGE", help="what to prove")
+
+
+def _servers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--python", metavar="VERSION", help="only what this Python gets, such as 3.9"
+    )
+
+
+_Fill = Callable[[argparse.ArgumentParser], None]
+_COMMANDS: tuple[tuple[str, str, _Fill], ...] = (
+    (
+        "inspect",
+        "show the merged requirements with their origins; never touches the network",
+        _inspect,
+    ),
+    ("lock", "resolve every pin and write the context", _lock),
+    ("export", "write the offline bundle of a context", _export),
+    ("verify", "install, import, load, predict and serve with no network, and report", _verify),
+    ("servers", "list the server profiles and what each needs", _servers),
+)
