@@ -1,4 +1,4 @@
-"""How a long step says what it is doing: the library calls a Reporter, the command line draws it."""
+"""How a long step says what it is doing: the library calls, the command line draws."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         terminal.fail(error)
         return error.exit_code
     except KeyboardInterrupt:
-        terminal.fail(_Interrupted("interrupted; nothing was left half written"))
+        terminal.fail(InterruptedRunError("interrupted; nothing was left half written"))
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain again while it closes the stream.
@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BUG
 
 
-class _Interrupted(EnvbuildError):
+class InterruptedRunError(EnvbuildError):
+    """Ctrl-C."""
+
     exit_code = _INTERRUPTED
 
 

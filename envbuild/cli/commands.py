@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from envbuild.ambient import Ambient
@@ -54,7 +55,7 @@ def _write_lock(
     from envbuild.pipeline import lock_model, previous_locks
 
     options = lock_options(args)
-    with terminal.progress() as progress:
+    with closing(terminal.progress()) as progress:
         lock = lock_model(
             model,
             options,
@@ -89,7 +90,7 @@ def _check(args: argparse.Namespace, model: Model, directory: Path, terminal: Te
     return _OK if result.fresh else _CHECK_SAID_NO
 
 
-def _servers(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+def _servers(args: argparse.Namespace, terminal: Terminal, _: Ambient) -> int:
     from envbuild.cli.summary import servers_document, servers_text
     from envbuild.server import BUILT_IN, load_profile
 

@@ -65,12 +65,12 @@ class Terminal:
             print(f"{self.style('error', 'red')}: {error}", file=self.err)
 
     def progress(self) -> Progress:
-        """A reporter: a line that is redrawn on a terminal, plain lines with ``--verbose``, else silent."""
+        """A reporter: one redrawn line on a terminal, plain lines with ``--verbose``."""
         return Progress(terminal=self, live=self.err.isatty() and not (self.quiet or self.verbose))
 
 
 class Progress:
-    """Draws the current step on one line of standard error and wipes it at the end."""
+    """Draws the current step on one line of standard error until it is closed."""
 
     def __init__(self, *, terminal: Terminal, live: bool) -> None:
         self._terminal = terminal
@@ -79,10 +79,8 @@ class Progress:
         self._started = time.monotonic()
         self._drawn = 0.0
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
+    def close(self) -> None:
+        """Wipe the line."""
         if self._live and self._text:
             self._write("\r\x1b[K")
 

@@ -1,0 +1,264 @@
+"""What a command found, as text for people and as a document for machines. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import Package
+
+from envbuild.cli.terminal import Terminal
+from envbuild.lock import Lock, PlatformLock
+from envbuild.merge import Change, Plan
+from envbuild.model import Model
+from envbuild.notices import Notice
+from envbuild.server import ServerProfile
+from envbuild.spec import EnvSpec, PipRequirement
+
+__all__ = [
+    "inspect_document",
+    "inspect_text",
+    "lock_document",
+    "lock_text",
+    "servers_document",
+    "servers_text",
+]
+
+_LABEL_WIDTH = 10
+
+
+def lock_document(lock: Lock, context: Path) -> dict[str, Any]:
+    """``envbuild lock --json``; documented in ``docs/reference/json.md``."""
+    return {
+        "model": lock.model.name,
+        "context": str(context),
+        "server": lock.server.name,
+        "runtime": lock.plan.runtime,
+        "python": str(lock.plan.python),
+        "base_image": lock.base_image,
+        "input_digest": lock.input_digest,
+        "platforms": [_platform_document(lock, platform) for platform in lock.platforms],
+        "changes": [_change_document(change) for change in lock.changes],
+        "notices": [_notice_document(notice) for notice in lock.notices],
+        "files": sorted(lock.files()),
+    }
+
+
+def lock_text(lock: Lock, directory: Path, *, terminal: Terminal) -> str:
+    """The summary after ``envbuild lock``: what is in it, what was changed, what comes next."""
+    platforms = ", ".join(str(platform.target.platform) for platform in lock.platforms)
+    head = f"Locked {lock.model.name} for {lock.server.name} on {platforms}"
+    lines = [terminal.style(head, "bold"), _row("Python", _python_text(lock.plan))]
+    for platform in lock.platforms:
+        label = "packages" if len(lock.platforms) == 1 else str(platform.target.platform)
+        lines.append(_row(label, _packages_text(lock.plan, platform)))
+    lines += [_row("changed", _change_text(change)) for change in lock.changes]
+    lines += [_row("to build", text) for text in _to_build(lock.platforms)]
+    lines += _notice_rows(lock.notices, terminal)
+    lines.append(_row("wrote", f"{directory}: {', '.join(_top_level(lock.files()))}"))
+    lines.append(_row("next", f"envbuild export {directory} -o {_bundle_name(directory)}"))
+    return "\n".join(lines)
+
+
+def inspect_document(model: Model, spec: EnvSpec, plan: Plan) -> dict[str, Any]:
+    """``envbuild inspect --json``; documented in ``docs/reference/json.md``."""
+    return {
+        "model": model.name,
+        "path": str(model.path),
+        "mlflow_version": model.mlflow_version,
+        "python_version": model.python_version,
+        "flavors": [flavor.name for flavor in model.flavors],
+        "files": list(spec.files),
+        "server": plan.server.name,
+        "runtime": plan.runtime,
+        "python": str(plan.python),
+        "channels": list(spec.channels),
+        "conda": [
+            {"requirement": entry.text, "origin": str(entry.origin)}
+            for entry in (*spec.conda, *spec.conda_tools)
+        ],
+        "requirements": [_requirement_document(entry) for entry in plan.requirements],
+        "constraints": [_requirement_document(entry) for entry in plan.constraints],
+        "changes": [_change_document(change) for change in plan.changes],
+        "notices": [_notice_document(notice) for notice in plan.notices],
+    }
+
+
+def inspect_text(model: Model, spec: EnvSpec, plan: Plan, *, terminal: Terminal) -> str:
+    """The merged environment as a table of requirement and origin."""
+    files = ", ".join(spec.files) or "no environment file: derived from MLmodel"
+    lines = [
+        terminal.style(f"{model.name} ({files}) for {plan.server.name}", "bold"),
+        _row("Python", _python_text(plan)),
+        _row("runtime", plan.runtime),
+    ]
+    width = max((len(entry.pep508()) for entry in plan.requirements), default=0)
+    lines += [
+        f"  {entry.pep508():<{width}}  {terminal.style(str(entry.origin), 'dim')}"
+        for entry in plan.requirements
+    ]
+    lines += [_row("changed", _change_text(change)) for change in plan.changes]
+    lines += _notice_rows(plan.notices, terminal)
+    return "\n".join(lines)
+
+
+def servers_document(profiles: Sequence[ServerProfile], *, python: str) -> dict[str, Any]:
+    """``envbuild servers --json``."""
+    return {
+        "servers": [
+            {
+                "name": profile.name,
+                "summary": profile.summary,
+                "port": profile.port,
+                "packages": [
+                    {
+                        "python": str(packages.python),
+                        "rank": packages.rank,
+                        "reason": packages.reason,
+                        "requirements": [entry.pep508() for entry in packages.packages],
+                    }
+                    for packages in _sets(profile, python)
+                ],
+            }
+            for profile in profiles
+        ]
+    }
+
+
+def servers_text(profiles: Sequence[ServerProfile], *, python: str, terminal: Terminal) -> str:
+    """Each profile with what it needs, by Python."""
+    lines: list[str] = []
+    for profile in profiles:
+        lines.append(f"{terminal.style(profile.name, 'bold')}: {profile.summary}")
+        for packages in _sets(profile, python):
+            if packages.rank == 0:
+                needs = ", ".join(entry.pep508() for entry in packages.packages) or "nothing"
+                lines.append(f"  Python {str(packages.python) or 'any':<12} {needs}")
+    return "\n".join(lines)
+
+
+def _sets(profile: ServerProfile, python: str) -> Iterable[Any]:
+    if python:
+        return profile.sets_for(python)
+    return profile.package_sets
+
+
+def _row(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL_WIDTH}}{text}"
+
+
+def _python_text(plan: Plan) -> str:
+    asked = plan.spec.python
+    return f"{plan.python} ({asked.origin})" if asked else str(plan.python)
+
+
+def _packages_text(plan: Plan, platform: PlatformLock) -> str:
+    counts = _counts(plan, platform.pylock.packages)
+    return (
+        f"{counts.total()}: {counts['model']} from the model, {counts['server']} for the server, "
+        f"{counts['transitive']} that these need"
+    )
+
+
+def _counts(plan: Plan, packages: Iterable[Package]) -> Counter[str]:
+    sides = {entry.name: entry.origin.side for entry in plan.requirements if entry.name}
+    grouped = {"model": "model", "record": "model", "option": "model", "server": "server"}
+    return Counter(
+        grouped[sides[package.name]] if package.name in sides else "transitive"
+        for package in packages
+    )
+
+
+def _to_build(platforms: Iterable[PlatformLock]) -> list[str]:
+    rows: dict[str, None] = {}
+    for platform in platforms:
+        for package in platform.pylock.packages:
+            if package.name in platform.to_build:
+                version = f" {package.version}" if package.version else ""
+                rows[f"{package.name}{version} ({_why_built(package)})"] = None
+    return list(rows)
+
+
+def _why_built(package: Package) -> str:
+    if package.vcs is not None:
+        return f"from {package.vcs.type} at {package.vcs.commit_id[:12]}"
+    if package.directory is not None:
+        return "from a folder of the model"
+    return "has no wheel for this target"
+
+
+def _change_text(change: Change) -> str:
+    moved = f"{change.before} -> {change.after}" if change.after else f"{change.before} left out"
+    if not change.before:
+        moved = f"{change.after} added"
+    return f"{moved}: {change.reason}"
+
+
+def _notice_rows(notices: Iterable[Notice], terminal: Terminal) -> list[str]:
+    rows = []
+    for notice in notices:
+        if notice.level == "warning":
+            rows.append(terminal.style(_row("warning", str(notice)), "yellow"))
+        elif terminal.verbose:
+            rows.append(_row("note", str(notice)))
+    return rows
+
+
+def _top_level(names: Iterable[str]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            name if "/" not in name else f"{name.split('/')[0]}/" for name in sorted(names)
+        )
+    )
+
+
+def _bundle_name(directory: Path) -> str:
+    name = directory.name
+    return f"{name.removesuffix('-env')}-bundle"
+
+
+def _platform_document(lock: Lock, platform: PlatformLock) -> dict[str, Any]:
+    counts = _counts(lock.plan, platform.pylock.packages)
+    return {
+        "platform": platform.target.platform.name,
+        "resolver": platform.resolver,
+        "packages": [
+            {"name": package.name, "version": str(package.version) if package.version else None}
+            for package in platform.pylock.packages
+        ],
+        "from_model": counts["model"],
+        "for_server": counts["server"],
+        "transitive": counts["transitive"],
+        "to_build": list(platform.to_build),
+    }
+
+
+def _requirement_document(entry: PipRequirement) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "requirement": entry.pep508(),
+        "side": entry.origin.side,
+        "origin": str(entry.origin),
+    }
+
+
+def _change_document(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "name": change.name,
+        "before": change.before,
+        "after": change.after,
+        "reason": change.reason,
+        "origin": change.origin,
+    }
+
+
+def _notice_document(notice: Notice) -> dict[str, Any]:
+    return {
+        "code": notice.code,
+        "level": notice.level,
+        "message": notice.message,
+        "where": notice.where,
+    }
