@@ -1,0 +1,13 @@
+"""Where things lie in the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FIXTURES", "MODELS", "PACKAGE", "ROOT", "TESTS"]
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "envbuild"
+TESTS = ROOT / "tests"
+FIXTURES = ROOT / "fixtures"
+MODELS = FIXTURES / "models"
