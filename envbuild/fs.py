@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from envbuild.errors import OutputError
 
-__all__ = ["sha256_bytes", "sha256_file", "write_file", "write_tree"]
+__all__ = [
+    "link_or_copy",
+    "replace_folder",
+    "sha256_bytes",
+    "sha256_file",
+    "write_file",
+    "write_tree",
+]
 
 _CHUNK = 1 << 20
+# <linux/fs.h> and <linux/fcntl.h>
+_FICLONE = 0x40049409
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -74,6 +87,75 @@ def write_tree(root: Path, files: Mapping[str, bytes], *, remove: Iterable[str] 
         raise _cannot_write(root, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def link_or_copy(source: Path, target: Path, *, link: bool = True) -> None:
+    """Make ``target`` the same bytes as ``source`` with as little work as the file system allows.
+
+    A copy that shares its blocks where there is such a thing, else a hard link if ``link``, else
+    a plain copy.
+
+    Raises:
+        OutputError: ``target`` cannot be written.
+    """
+    try:
+        if _clone(source, target):
+            return
+        if link:
+            target.unlink(missing_ok=True)
+            try:
+                os.link(source, target)
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(source, target)
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+
+
+def _clone(source: Path, target: Path) -> bool:
+    """Share blocks with FICLONE (Linux ``ioctl_ficlone(2)``: btrfs, XFS, bcachefs)."""
+    try:
+        from fcntl import ioctl
+    except ImportError:  # pragma: no cover - Windows
+        return False
+    try:
+        with source.open("rb") as old, target.open("wb") as new:
+            ioctl(new, _FICLONE, old.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def replace_folder(staged: Path, target: Path) -> None:
+    """Put the folder ``staged`` in the place of the folder ``target``, and remove the old one.
+
+    In one step where the kernel can exchange two names; else ``target`` is absent for a moment.
+
+    Raises:
+        OutputError: a folder cannot be renamed.
+    """
+    try:
+        if not target.exists():
+            staged.rename(target)
+            return
+        if not _exchange(staged, target):
+            aside = Path(f"{staged}.old")
+            target.rename(aside)
+            staged.rename(target)
+            staged = aside
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names with ``renameat2(2)`` and RENAME_EXCHANGE, Linux only."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
 
 
 def _missing_parents(path: Path) -> list[Path]:

@@ -1,0 +1,198 @@
+"""HTTP for artefacts: proxies, certificates, credentials host by host, and what is worth a retry.
+
+requests is given everything in words; it reads neither the environment nor ``.netrc`` by itself
+(``trust_env`` is off), so what reaches a server is what the caller's ``Ambient`` and
+credentials say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urljoin, urlsplit
+from urllib.request import proxy_bypass_environment
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+__all__ = ["Credentials", "Refused", "Transport", "Unreachable", "shown_host"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# 425, 429 and the 5xx that proxies and overloaded servers answer with.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524})
+_MOST_REDIRECTS = 10
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class Credentials(Protocol):
+    """Who we are to a server."""
+
+    def for_url(self, url: str) -> tuple[str, str] | None:
+        """User and password for this URL's scheme, host and port, or None."""
+
+
+class Refused(Exception):  # noqa: N818 - a fact for the download, worded as an error there
+    """The server gave a final answer that is not the file. ``reason`` names no secret."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class Unreachable(Exception):  # noqa: N818 - as above
+    """No answer, or one that may pass; ``wait`` is the server's wish in seconds."""
+
+    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """Opens GET requests. Safe to share between threads: each has a session of its own.
+
+    ``environ`` gives proxies (``HTTPS_PROXY``, ``NO_PROXY`` …) and the certificate bundle;
+    ``connect_timeout`` and ``read_timeout`` are in seconds.
+    """
+
+    environ: Mapping[str, str]
+    credentials: Credentials | None = None
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
+    _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+
+    @contextmanager
+    def get(self, url: str, *, offset: int = 0, accept: str = "*/*") -> Iterator[Response]:
+        """The answer (200, or 206 from ``offset``) to a GET of ``url``, its body not yet read.
+
+        Redirects are followed here, so that each hop gets the credentials of its own host and
+        never those of the one before.
+
+        Raises:
+            Refused: a status that no retry will change.
+            Unreachable: no connection, or a status that passes.
+        """
+        from requests import RequestException
+
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        try:
+            response = self._follow(url, headers)
+            with response:
+                yield response
+        except RequestException as error:
+            raise Unreachable(_describe(error)) from None
+
+    def _follow(self, url: str, headers: Mapping[str, str]) -> Response:
+        for _ in range(_MOST_REDIRECTS):
+            response = self._send(url, headers)
+            if response.status_code not in _REDIRECTS:
+                _check(response)
+                return response
+            location = response.headers.get("Location", "")
+            response.close()
+            url = urljoin(url, location)
+            if urlsplit(url).scheme not in {"http", "https"}:
+                raise Refused("it redirects to something that is not http", response.status_code)
+        raise Refused(f"more than {_MOST_REDIRECTS} redirects", 0)
+
+    def _send(self, url: str, headers: Mapping[str, str]) -> Response:
+        auth = self.credentials.for_url(url) if self.credentials else None
+        return self._session().get(
+            url,
+            headers=dict(headers),
+            auth=(auth[0].encode(), auth[1].encode()) if auth else None,
+            proxies=self._proxies(url),
+            verify=self._certificates(),
+            timeout=(self.connect_timeout, self.read_timeout),
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def _session(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None:
+            from requests import Session
+
+            session = Session()
+            session.trust_env = False
+            self._local.session = session
+        return session
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        parts = urlsplit(url)
+        environ = {name.lower(): value for name, value in self.environ.items() if value}
+        bypass = {"no": environ.get("no_proxy", "")}
+        if proxy_bypass_environment(parts.netloc.rpartition("@")[2], bypass):
+            return {}
+        proxy = environ.get(f"{parts.scheme}_proxy") or environ.get("all_proxy")
+        return {parts.scheme: proxy} if proxy else {}
+
+    def _certificates(self) -> str | bool:
+        return next((self.environ[name] for name in _CA_VARIABLES if self.environ.get(name)), True)
+
+
+def shown_host(url: str) -> str:
+    """The host of a URL for a message: no user, no password, no query."""
+    return urlsplit(url).hostname or url
+
+
+def _check(response: Response) -> None:
+    status = response.status_code
+    if status in {200, 206}:
+        return
+    response.close()
+    reason = f"{status} {response.reason or ''}".strip()
+    if status in _PASSING:
+        raise Unreachable(reason, wait=_retry_after(response.headers.get("Retry-After", "")))
+    raise Refused(reason, status)
+
+
+def _retry_after(value: str) -> float:
+    """Seconds; the date form of RFC 9110 10.2.3 is not worth its clocks and counts as no wish."""
+    return float(value) if value.isascii() and value.isdigit() else 0.0
+
+
+def _describe(error: BaseException) -> str:
+    """What went wrong, from the innermost cause; requests' own text repeats URLs and queries."""
+    from requests import exceptions as failed
+
+    match error:
+        case failed.SSLError():
+            return f"its certificate is not trusted ({_innermost(error)})"
+        case failed.ProxyError():
+            return f"the proxy cannot be used ({_innermost(error)})"
+        case failed.ConnectTimeout():
+            return "no connection in time"
+        case failed.ReadTimeout():
+            return "it stalled"
+        case failed.InvalidURL() | failed.InvalidSchema() | failed.MissingSchema():
+            return "the address cannot be read"
+        case _:
+            return _innermost(error)
+
+
+def _innermost(error: BaseException) -> str:
+    reason = ""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, OSError) and current.strerror:
+            reason = current.strerror
+        nested = [part for part in current.args if isinstance(part, BaseException)]
+        current = (
+            current.__cause__
+            or current.__context__
+            or getattr(current, "reason", None)
+            or (nested[0] if nested else None)
+        )
+        if not isinstance(current, BaseException):
+            break
+    return reason or "the connection broke"
