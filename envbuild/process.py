@@ -1,10 +1,12 @@
-"""The only module that starts programs. Callers take a ``Runner``, so that tests can pass a fake."""
+"""The only module that starts programs. Callers take a ``Runner``: tests pass a fake."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +57,8 @@ class Runner(Protocol):
         cwd: Path | None = None,
         stdin: str = "",
         timeout: float | None = None,
-    ) -> Completed: ...
+    ) -> Completed:
+        """Run ``argv`` as ``run`` does."""
 
 
 def run(
@@ -68,31 +71,42 @@ def run(
 ) -> Completed:
     """Run ``argv`` with exactly the environment ``env``; never through a shell.
 
-    ``timeout`` is in seconds; None waits for ever.
+    ``timeout`` is in seconds; None waits for ever. The program gets a process group of its own,
+    which ends with it when time runs out or Ctrl-C comes: nothing it started is left behind.
 
     Raises:
         ToolError: the program is not there, cannot be started, or ran out of time.
     """
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             list(argv),
             env=dict(env),
             cwd=cwd,
-            input=stdin,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
     except OSError as error:
         raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{argv[0]} did not end within {timeout:g} s") from error
-    return Completed(
-        argv=tuple(argv), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr
-    )
+    with child:
+        try:
+            stdout, stderr = child.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(child)
+            raise ToolError(f"{argv[0]} did not end within {timeout:g} s") from error
+        except BaseException:
+            _kill_group(child)
+            raise
+    return Completed(argv=tuple(argv), returncode=child.returncode, stdout=stdout, stderr=stderr)
+
+
+def _kill_group(child: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def plain_environment(ambient: Mapping[str, str], *, home: Path) -> dict[str, str]:

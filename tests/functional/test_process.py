@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,14 @@ import pytest
 from envbuild.errors import ToolError
 from envbuild.process import plain_environment, run
 
+START_A_CHILD = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+with open(sys.argv[1] + ".part", "w") as stream:
+    stream.write(str(child.pid))
+os.rename(sys.argv[1] + ".part", sys.argv[1])
+time.sleep(600)
+"""
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
@@ -47,6 +57,47 @@ def test_a_program_that_is_not_there_is_a_tool_error() -> None:
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(ToolError, match=r"did not end within 0\.2 s"):
         run([sys.executable, "-c", "import time; time.sleep(60)"], env={}, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [(KeyboardInterrupt(), KeyboardInterrupt), (subprocess.TimeoutExpired("x", 1), ToolError)],
+)
+def test_what_a_program_started_ends_with_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cause: BaseException,
+    expected: type[BaseException],
+) -> None:
+    def interrupt(child: subprocess.Popen[str], *_: object, **__: object) -> tuple[str, str]:
+        wait_for(tmp_path / "pid")
+        raise cause
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(expected):
+        run([sys.executable, "-c", START_A_CHILD, str(tmp_path / "pid")], env={}, timeout=1)
+
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process ends within ten seconds; one that only waits to be reaped has ended."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_no_secret_and_no_configuration_reaches_a_program(tmp_path: Path) -> None:
