@@ -1,0 +1,896 @@
+"""Scoring script of the Azure ML inference server, for any MLflow model.
+
+The server calls ``init()`` once in every worker and ``run(request)`` for every request.
+The file stands alone: Python 3.6 or newer, mlflow or mlflow-skinny, numpy, pandas.
+
+The model is looked for in ``AZUREML_MODEL_DIR`` (in the folder that ``MLFLOW_MODEL_FOLDER`` names,
+else wherever the MLmodel file is, up to three folders down), then in ``ENVBUILD_MODEL_DIR``, then
+in ``/opt/model``.
+
+A request is a JSON object with one of ``input_data`` (Azure), ``dataframe_split``,
+``dataframe_records``, ``instances`` or ``inputs`` (MLflow); ``params`` stands beside it.
+A table may be sent in pandas' split layout, as records, as rows, or as columns.
+
+Answers are 200 and the predictions as bare JSON, a DataFrame as a list of records; 400 and
+``{"error": {"message", "problems": [{"field", "row", "expected", "received"}]}}`` for a request
+that does not fit the model's signature; 500 and an error id, found again in the log, when the
+model fails. Nothing that a request says is logged, unless ``ENVBUILD_LOG_MESSAGES=1`` adds the
+messages of exceptions, which may quote it. ``ENVBUILD_MAX_REQUEST_BYTES`` bounds the body.
+"""
+
+import base64
+import datetime as dt
+import decimal
+import itertools
+import json
+import math
+import os
+import sys
+import traceback
+import uuid
+import warnings
+from functools import partial
+from typing import Any, NamedTuple
+
+# Nothing in a scoring container may call home; to be said before mlflow is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import numpy as np
+import pandas as pd
+import yaml
+
+try:
+    from azureml_inference_server_http.api.aml_request import rawhttp
+    from azureml_inference_server_http.api.aml_response import AMLResponse
+except ImportError:  # servers before 0.8 have both under the name of an older package
+    from azureml.contrib.services.aml_request import rawhttp
+    from azureml.contrib.services.aml_response import AMLResponse
+
+BAKED_IN = "/opt/model"
+SEARCH_DEPTH = 3
+DATA_KEYS = ("input_data", "dataframe_split", "dataframe_records", "instances", "inputs")
+# curl -d calls everything a form; a form that holds JSON is taken for what it is.
+MEDIA_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded")
+MAX_PROBLEMS = 20
+
+scorer = None
+
+
+def init():
+    """Load the model; called by the server once in every worker."""
+    global scorer  # noqa: PLW0603 - the server knows this script by two functions only
+    try:
+        scorer = Scorer(find_model(os.environ))
+    except Exception as error:
+        message = f"cannot load the model: {type(error).__name__}: {error}"
+        log(message)
+        raise RuntimeError(message) from error
+
+
+@rawhttp
+def run(request):
+    """Answer one HTTP request; called by the server with Flask's request object."""
+    if request.method == "OPTIONS":  # the server adds its CORS headers to this
+        return AMLResponse("", 200)
+    try:
+        if request.method != "POST":
+            raise RequestError("send the input with POST", status=405)
+        status, text = 200, scorer.score(parse(*read_body(request)))
+    except RequestError as error:
+        status, text = error.status, json.dumps(error.to_dict())
+    headers = {"Content-Type": "application/json"}
+    return AMLResponse(text, status, headers, run_function_failed=status >= 500)
+
+
+def log(message):
+    """Write one line to stderr, which every version of the server leaves alone."""
+    sys.stderr.write(f"score: {message}\n")
+    sys.stderr.flush()
+
+
+class Problem(NamedTuple):
+    """One thing about a request that does not fit; ``row`` is None when it is about all rows."""
+
+    field: str
+    row: Any
+    expected: str
+    received: str
+
+
+class RequestError(Exception):
+    """An answer other than 200."""
+
+    def __init__(self, message, problems=(), status=400, error_id=None):
+        super().__init__(message)
+        self.message = message
+        self.problems = problems[:MAX_PROBLEMS]
+        self.status = status
+        self.error_id = error_id
+
+    def to_dict(self):
+        """The body of the answer."""
+        error = {"message": self.message}
+        if self.problems:
+            error["problems"] = [dict(problem._asdict()) for problem in self.problems]
+        if self.error_id:
+            error["id"] = self.error_id
+        return {"error": error}
+
+
+class Scorer:
+    """A loaded model and what its signature demands."""
+
+    def __init__(self, path):
+        import mlflow.pyfunc
+
+        with open(os.path.join(path, "MLmodel"), encoding="utf-8") as file:
+            self.signature = read_signature(yaml.safe_load(file))
+        self.model = mlflow.pyfunc.load_model(path)
+        log(f"loaded the model at {path}")
+        if self.signature.fields is None:
+            log("the model has no input signature: requests are passed on unchecked")
+
+    def score(self, body):
+        """The predictions for a parsed body, as JSON text.
+
+        Raises:
+            RequestError: the body does not fit the signature, or the model failed.
+        """
+        key, data, params = split_body(body)
+        problems = []
+        params = check_params(params, self.signature.params, problems)
+        data = enforce_input(key, data, self.signature, problems)
+        if problems:
+            raise RequestError("the request does not fit the model's signature", problems)
+        # mlflow before 2.6 knows no params, and its models have none in their signature.
+        extra = {} if params is None else {"params": params}
+        try:
+            return encode(self.model.predict(data, **extra))
+        except TimeoutError:  # the server's alarm; it has an answer of its own
+            raise
+        except Exception as error:
+            raise worded(error) from error
+
+
+def worded(error):
+    """Word an exception of ``predict`` for the client, and log it for the operator."""
+    if refused_by_mlflow(error):
+        return RequestError(f"mlflow refused the input: {error}")
+    error_id = uuid.uuid4().hex
+    log(f"error {error_id}: predict raised {chain_of(error)}")
+    sys.stderr.writelines(traceback.format_tb(error.__traceback__))
+    sys.stderr.flush()
+    return RequestError("the model failed; its log has more under this id", (), 500, error_id)
+
+
+def chain_of(error):
+    """The classes of an exception and its causes; their messages, which may quote, if allowed."""
+    links = []
+    while error is not None and len(links) < 5:
+        name = type(error).__name__
+        links.append(f"{name}: {error}" if os.environ.get("ENVBUILD_LOG_MESSAGES") == "1" else name)
+        error = error.__cause__ or error.__context__
+    return " from ".join(links)
+
+
+def refused_by_mlflow(error):
+    """Whether mlflow's own signature check raised, before any code of the model ran."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    inside = os.sep + "mlflow" + os.sep
+    checks = any(frame.name.startswith("_enforce_") for frame in frames)
+    return checks and all(inside in frame.filename for frame in frames)
+
+
+# --- the model ---------------------------------------------------------------------------------
+
+
+class Field(NamedTuple):
+    """An input or parameter of a signature.
+
+    ``type`` is the name of a scalar type, or a pair: ("array", type), ("map", type),
+    ("object", {name: Field}), ("any", None). ``shape`` is None except for tensors.
+    """
+
+    name: Any
+    type: Any
+    shape: Any = None
+    required: bool = True
+
+    @property
+    def label(self):
+        """How a problem names it; names in a signature may be numbers, or missing."""
+        return "input" if self.name is None else str(self.name)
+
+
+class Signature(NamedTuple):
+    """A model's signature; ``fields`` and ``params`` are None where MLmodel says nothing."""
+
+    fields: Any
+    params: Any
+    from_type_hint: bool
+
+
+def find_model(environ):
+    """The folder with the MLmodel file.
+
+    Raises:
+        LookupError: no candidate has one, or several lie side by side.
+    """
+    root, named = environ.get("AZUREML_MODEL_DIR"), environ.get("MLFLOW_MODEL_FOLDER")
+    places = [os.path.join(root, named)] if root and named else []
+    places += filter(None, (root, environ.get("ENVBUILD_MODEL_DIR"), BAKED_IN))
+    for place in places:
+        found = models_below(place)
+        if len(found) > 1:
+            raise LookupError("set MLFLOW_MODEL_FOLDER to one of " + ", ".join(found))
+        if found:
+            return found[0]
+    raise LookupError("no MLmodel file in or below " + ", ".join(places))
+
+
+def models_below(root):
+    """The folders with an MLmodel file that are nearest to ``root``, itself included."""
+    level = [root] if os.path.isdir(root) else []
+    for _ in range(SEARCH_DEPTH + 1):
+        found = [folder for folder in level if os.path.isfile(os.path.join(folder, "MLmodel"))]
+        if found:
+            return found
+        paths = [os.path.join(top, name) for top in level for name in sorted(os.listdir(top))]
+        level = [path for path in paths if os.path.isdir(path)]
+    return []
+
+
+def read_signature(mlmodel):
+    """The signature in a parsed MLmodel file, read here so that no mlflow version matters."""
+    raw = mlmodel.get("signature") or {}
+    inputs, params = (
+        [read_field(entry) for entry in json.loads(raw[key])] if raw.get(key) else None
+        for key in ("inputs", "params")
+    )
+    return Signature(inputs, params, bool(mlmodel.get("is_signature_from_type_hint")))
+
+
+def read_field(entry):
+    """One input or parameter; a parameter with a shape is an array."""
+    name = entry.get("name")
+    required = entry.get("required", not entry.get("optional", False))
+    if entry.get("type") == "tensor":
+        spec = entry["tensor-spec"]
+        return Field(name, spec["dtype"], tuple(spec["shape"]), required)
+    type_ = read_type(entry)
+    return Field(name, ("array", type_) if entry.get("shape") else type_, None, required)
+
+
+def read_type(entry):
+    """A type of a signature; mlflow 2.6 called ``type`` ``dtype`` in params."""
+    name = entry.get("type") or entry["dtype"]
+    if name == "array":
+        return "array", read_type(entry["items"])
+    if name == "map":
+        return "map", read_type(entry["values"])
+    if name == "object":
+        properties = entry["properties"].items()
+        return "object", {key: read_field(dict(value, name=key)) for key, value in properties}
+    return name if name in COLUMN_TYPES else ("any", None)
+
+
+# --- the request -------------------------------------------------------------------------------
+
+
+def read_body(request):
+    """The bytes of a body and its charset.
+
+    Raises:
+        RequestError: it is too large, or not declared to be JSON.
+    """
+    limit = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 1024)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise RequestError("send the body without Content-Encoding", status=415)
+    if request.mimetype not in MEDIA_TYPES and not request.mimetype.endswith("+json"):
+        raise RequestError("Content-Type must be application/json", status=415)
+    # A chunked request does not announce its length.
+    body = b"" if (request.content_length or 0) > limit else request.stream.read(limit + 1)
+    if (request.content_length or len(body)) > limit:
+        raise RequestError(f"the body is larger than {limit} bytes", status=413)
+    return body, request.mimetype_params.get("charset")
+
+
+def parse(body, charset=None):
+    """The JSON document in the bytes of a body.
+
+    Raises:
+        RequestError: it is not JSON, or not text.
+    """
+    if not body.strip():
+        raise RequestError("the body is empty")
+    try:
+        return json.loads(body.decode(charset or json.detect_encoding(body)))
+    except LookupError:
+        raise RequestError("the charset of Content-Type is unknown", status=415) from None
+    except UnicodeDecodeError as error:
+        raise RequestError(f"the body is not {error.encoding} text") from None
+    except RecursionError:
+        raise RequestError("the body is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno} column {error.colno}"
+        raise RequestError(f"the body is not JSON: {error.msg} at {at}") from None
+    except ValueError:  # Python's own limit
+        raise RequestError("the body has a number with too many digits") from None
+
+
+def split_body(body):
+    """The key that holds the data, the data, and the params."""
+    if isinstance(body, str):
+        raise RequestError("the body is a JSON string: it was encoded twice")
+    keys = [key for key in DATA_KEYS if key in body] if isinstance(body, dict) else []
+    if len(keys) != 1:
+        raise RequestError("the body must be an object with one of " + ", ".join(DATA_KEYS))
+    return keys[0], body[keys[0]], body.get("params")
+
+
+def check_params(params, fields, problems):
+    """The known parameters, for mlflow to cast; None for a model that takes none."""
+    if params is not None and not isinstance(params, dict):
+        problems.append(Problem("params", None, "object", json_type(params)))
+        return None
+    params = params or {}
+    known = {field.name: field for field in fields or ()}
+    if set(params) - set(known):
+        log("ignored params that the model's signature does not have")
+    if fields is None:
+        return None
+    known_params = {name: value for name, value in params.items() if name in known}
+    for name, value in known_params.items():
+        if value is not None:  # to mlflow, null is no value
+            convert_nested(value, known[name], (name, None), problems)
+    return known_params
+
+
+# --- the layouts of a table --------------------------------------------------------------------
+
+
+class Table(NamedTuple):
+    """Columns of JSON values; ``names`` is None when they were sent by position."""
+
+    names: Any
+    columns: Any
+    index: Any = None
+
+
+def is_records(data):
+    """Whether this is a list of objects."""
+    return isinstance(data, list) and set(map(type, data)) == {dict}
+
+
+def is_split(data, fields=()):
+    """Whether a dict is a split table, and not one with columns that happen to be called so."""
+    if not isinstance(data, dict) or "data" not in data:
+        return False
+    return set(data) <= {"columns", "index", "data"} and set(data) - {f.label for f in fields}
+
+
+def read_table(key, data, fields=()):
+    """Any layout of a table as columns.
+
+    Raises:
+        RequestError: the layout is none of those known, or its rows have different lengths.
+    """
+    if key == "dataframe_split" and not is_split(data):
+        raise RequestError("dataframe_split must be an object with data, columns and index")
+    if key == "dataframe_records" and not is_records(data):
+        raise RequestError("dataframe_records must be a list of objects")
+    if is_split(data, () if key == "dataframe_split" else fields):
+        return split_table(data)
+    if data and isinstance(data, dict):
+        return dict_table(data, fields)
+    if is_records(data):
+        names = list(dict.fromkeys(itertools.chain.from_iterable(data)))
+        return Table(names, [[row.get(name, ABSENT) for row in data] for name in names])
+    if data and isinstance(data, (list, str)):
+        return Table(None, transpose(data if isinstance(data, list) else [data]))
+    received = "nothing" if data in ([], {}, "") else json_type(data)
+    raise RequestError(f"{key} must hold an object or a list of rows, not {received}")
+
+
+def split_table(data):
+    """A table in pandas' split layout."""
+    names, rows, index = data.get("columns"), data["data"], data.get("index")
+    if not rows or not isinstance(rows, list):
+        raise RequestError("data must be a list with at least one row")
+    columns = transpose(rows)
+    if names is not None and (not isinstance(names, list) or len(names) != len(columns)):
+        raise RequestError(f"columns must be a list of {len(columns)} names, as data is wide")
+    if index is not None and (not isinstance(index, list) or len(index) != len(rows)):
+        raise RequestError(f"index must be a list of {len(rows)} labels, as data is long")
+    return Table(names and [str(name) for name in names], columns, index)
+
+
+def transpose(rows):
+    """Rows as columns; bare values are one column."""
+    present = set(map(type, rows))
+    if list not in present:
+        return [rows]
+    width = len(next(row for row in rows if isinstance(row, list)))
+    if present != {list} or set(map(len, rows)) != {width}:
+        sizes = [len(row) if isinstance(row, list) else json_type(row) for row in rows]
+        odd = [(i, str(size)) for i, size in enumerate(sizes) if size != width]
+        problems = [Problem("data", i, f"{width} values", size) for i, size in odd]
+        raise RequestError("the rows do not all have the same width", problems)
+    return [list(column) for column in zip(*rows)]
+
+
+def dict_table(data, fields):
+    """A dict of columns, or one record.
+
+    A list may be the value of one cell when its field is nested; mlflow then takes the dict for a
+    record, and so does this, unless a field that is not nested holds a list.
+    """
+    nested = {field.label for field in fields if not isinstance(field.type, str)}
+    lists = [value for value in data.values() if isinstance(value, list)]
+    if not any(isinstance(value, list) for name, value in data.items() if name not in nested):
+        return Table(list(data), [[value] for value in data.values()])
+    if not lists[0] or len(set(map(len, lists))) > 1:
+        raise RequestError("the columns must all have the same length, and at least one row")
+    columns = [v if isinstance(v, list) else [v] * len(lists[0]) for v in data.values()]
+    return Table(list(data), columns)
+
+
+def match(table, fields, problems):
+    """The fields that were sent, each with its values: by name, else by position."""
+    if fields[0].name is None or table.names is None:
+        surplus = len(table.columns) - len(fields)
+        if surplus < 0 or (surplus and fields[0].name is not None):
+            sizes = f"{len(table.columns)} columns, the model's signature {len(fields)}"
+            raise RequestError(f"the input has {sizes}")
+        return list(zip(fields, table.columns))
+    sent = dict(zip(table.names, table.columns))
+    for field in fields:
+        if field.required and field.label not in sent:
+            problems.append(Problem(field.label, None, describe(field.type), "nothing"))
+    present = [(field, sent[field.label]) for field in fields if field.label in sent]
+    return [(f, values if f.required else without_gaps(values)) for f, values in present]
+
+
+def without_gaps(values):
+    """A column with null where a record did not have the key."""
+    return [None if value is ABSENT else value for value in values]
+
+
+# --- from JSON to what the model takes ---------------------------------------------------------
+
+
+def enforce_input(key, data, signature, problems):
+    """What ``predict`` gets: by the signature, or by the plain reading where there is none."""
+    fields = signature.fields
+    if signature.from_type_hint:  # mlflow validates these itself, from the plain objects
+        return data
+    if not fields:
+        return unchecked(key, data)
+    if fields[0].shape is None:
+        return to_frame(read_table(key, data, fields), fields, problems)
+    if fields[0].name is not None:
+        return to_tensors(key, data, fields, problems)
+    if isinstance(data, dict) or (is_records(data) and fields[0].type != "object"):
+        columns = read_table(key, data).columns
+        data = columns[0] if len(columns) == 1 else [list(row) for row in zip(*columns)]
+        return to_tensor(data, fields[0], problems, is_cells=True)
+    return to_tensor(data, fields[0], problems)
+
+
+def unchecked(key, data):
+    """Data for a model without signature: tables as DataFrame, lists as array, else as it is."""
+    if isinstance(data, dict) and key in ("inputs", "instances"):
+        return {name: unchecked(key, value) for name, value in data.items()}
+    if isinstance(data, dict) or is_records(data):
+        table = read_table(key, data)
+        names = table.names or range(len(table.columns))
+        columns = map(without_gaps, table.columns)
+        return pd.DataFrame(dict(zip(names, columns)), index=table.index)
+    if not isinstance(data, list):
+        return data
+    flat, shape = flatten(data)
+    return object_array(data) if shape is None else np.array(flat).reshape(shape)
+
+
+def to_frame(table, fields, problems):
+    """A DataFrame with the columns of the signature, in its order and its types."""
+    columns = {}
+    for position, (field, values) in enumerate(match(table, fields, problems)):
+        name = field.name
+        if name is None:
+            name = table.names[position] if table.names else position
+        if isinstance(field.type, str):
+            columns[name] = convert(values, field.type, problems, partial(spot_in, field.label))
+        else:
+            spots = map(partial(spot_in, field.label), itertools.count())
+            cells = [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
+            columns[name] = object_array(cells)
+    return None if problems else pd.DataFrame(columns, index=table.index)
+
+
+def spot_in(label, row):
+    """Where the problem with a cell is."""
+    return label, row
+
+
+def convert_nested(value, field, spot, problems):
+    """A value of a nested type, or a scalar inside one; ``spot`` is the path to it and the row.
+
+    The rules are those of ``_enforce_type`` in mlflow/models/utils.py.
+    """
+    path, row = spot
+    kind, inner = (field.type, None) if isinstance(field.type, str) else field.type
+    empty = value is None or value in ([], {})
+    if value is not ABSENT and (kind == "any" or (empty and inner == ("any", None))):
+        return value
+    if not field.required and (empty or value is ABSENT):
+        return value if empty else None
+    scalars = (bool, int, float, str)
+    if not isinstance(value, {"array": list, "object": dict, "map": dict}.get(kind, scalars)):
+        problems.append(Problem(path, row, describe(field.type), json_type(value)))
+        return None
+    if kind == "array":
+        return convert_array(value, field._replace(type=inner), spot, problems)
+    if kind in ("object", "map"):
+        fields = inner if kind == "object" else {key: field._replace(type=inner) for key in value}
+        return convert_object(value, fields, spot, problems)
+    converted = convert([value], kind, problems, lambda _: spot)
+    return None if converted is None else converted[0]
+
+
+def convert_array(values, field, spot, problems):
+    """The elements of an array; as numpy array where in a list mlflow would not know the type."""
+    path, row = spot
+    if not isinstance(field.type, str):
+        spots = ((f"{path}[{i}]", row) for i in itertools.count())
+        return [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
+    array = convert(values, field.type, problems, lambda i: (f"{path}[{i}]", row))
+    plain_types = ("boolean", "long", "double")
+    return array.tolist() if field.type in plain_types and array is not None else array
+
+
+def convert_object(value, fields, spot, problems):
+    """The properties of an object; unlike columns, unknown ones are an error to mlflow."""
+    path, row = spot
+    for name in value:
+        if name not in fields:
+            problems.append(Problem(f"{path}.{name}", row, "nothing", json_type(value[name])))
+    return {
+        name: convert_nested(value.get(name, ABSENT), field, (f"{path}.{name}", row), problems)
+        for name, field in fields.items()
+        if name in value or field.required
+    }
+
+
+def to_tensors(key, data, fields, problems):
+    """The named tensors of a signature as a dict of arrays."""
+    is_cells = False
+    if isinstance(data, dict) and not is_split(data, fields):
+        table = Table(list(data), list(data.values()))
+    elif len(fields) == 1 and isinstance(data, list) and not is_records(data):
+        table = Table(None, [data])
+    else:
+        table, is_cells = read_table(key, data, fields), True
+    pairs = match(table, fields, problems)
+    return {f.name: to_tensor(values, f, problems, is_cells=is_cells) for f, values in pairs}
+
+
+def to_tensor(data, field, problems, *, is_cells=False):
+    """A tensor with the dtype and shape of its field.
+
+    The cells of a table may hold tensors flattened to one dimension, as in mlflow.
+    """
+    flat, shape = flatten(data)
+    takes_all = field.type == "object" and field.shape == (-1,)
+    if shape is None and takes_all:
+        return object_array(data)
+    if shape is None and -1 in field.shape[1:]:  # mlflow lets ragged arrays pass here
+        row = field._replace(shape=field.shape[1:])
+        return object_array([to_tensor(item, row, problems) for item in data])
+    if is_cells and shape is not None and -1 not in field.shape[1:]:
+        unflattened = shape[:1] + field.shape[1:]
+        shape = unflattened if np.prod(unflattened) == len(flat) else shape
+    if shape is None or not (takes_all or fits(shape, field.shape)):
+        expected = f"{field.type} of shape {list(field.shape)}"
+        received = "lists of different lengths" if shape is None else f"shape {list(shape)}"
+        problems.append(Problem(field.label, None, expected, received))
+        return None
+
+    def locate(i):
+        place = [int(axis) for axis in np.unravel_index(i, shape)]
+        return field.label + "".join(f"[{axis}]" for axis in place), place[0]
+
+    array = convert(flat, field.type, problems, locate)
+    return None if array is None else array.reshape(shape)
+
+
+def flatten(data):
+    """The scalars in nested lists and the shape, which is None when it is ragged."""
+    level, shape = [data], []
+    while set(map(type, level)) == {list}:
+        sizes = set(map(len, level))
+        if len(sizes) > 1:
+            return level, None
+        shape += sizes
+        level = list(itertools.chain.from_iterable(level))
+    return level, None if list in set(map(type, level)) else tuple(shape)
+
+
+def fits(shape, expected):
+    """Whether a shape is the expected one, in which -1 stands for any length."""
+    same_rank = len(shape) == len(expected)
+    return same_rank and all(want in (-1, size) for size, want in zip(shape, expected))
+
+
+# --- scalars -----------------------------------------------------------------------------------
+
+
+class Absent:
+    """The type of the value that a record does not have."""
+
+
+ABSENT = Absent()
+NoneType = type(None)
+NUMBERS = {bool, int, float}
+JSON_TYPES = {
+    Absent: "nothing",
+    NoneType: "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+
+
+class MismatchError(Exception):
+    """Values that do not have the type asked for: ``rows`` has each position and what is there."""
+
+    def __init__(self, rows):
+        super().__init__(rows)
+        self.rows = rows
+
+
+def json_type(value):
+    """What JSON calls the type of a value."""
+    return JSON_TYPES[type(value)]
+
+
+def describe(type_):
+    """A type of the signature in words."""
+    if isinstance(type_, str) or type_[0] in ("object", "any"):
+        return type_ if isinstance(type_, str) else type_[0]
+    return f"{type_[0]} of {describe(type_[1])}"
+
+
+def object_array(values):
+    """A one-dimensional array of any objects; numpy by itself would look into lists."""
+    array = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        array[i] = value
+    return array
+
+
+def convert(values, type_, problems, locate):
+    """Scalars as an array of exactly ``type_``, a column type of mlflow or a dtype of numpy.
+
+    Types widen where no value changes, by the rules of ``_enforce_mlflow_datatype`` in
+    mlflow/models/utils.py. The types that are present are looked at once, rows only on a mismatch;
+    ``locate`` gives the field and row of a position for the problems, and None is the result then.
+    """
+    dtype = np.dtype(COLUMN_TYPES.get(type_, type_))
+    converter = BY_NAME.get(type_) or BY_KIND.get(dtype.kind, to_objects)
+    try:
+        return converter(values, set(map(type, values)), dtype)
+    except MismatchError as mismatch:
+        problems += [Problem(*locate(i), type_, received) for i, received in mismatch.rows]
+        return None
+
+
+def check(values, received):
+    """Look at every value; ``received`` says what is wrong with one, None for nothing.
+
+    Raises:
+        MismatchError: with the first rows that are wrong.
+    """
+    rows = ((i, received(value)) for i, value in enumerate(values))
+    wrong = list(itertools.islice((row for row in rows if row[1]), MAX_PROBLEMS))
+    if wrong:
+        raise MismatchError(wrong)
+
+
+def to_integers(values, present, dtype):
+    """Integers only: to mlflow 2.0 is a float as well as 2.5."""
+    limits = np.iinfo(dtype)
+
+    def received(value):
+        if type(value) is not int:
+            return json_type(value)
+        return None if limits.min <= value <= limits.max else "integer out of range"
+
+    in_range = present == {int} and limits.min <= min(values) <= max(values) <= limits.max
+    if not in_range:
+        check(values, received)
+    return np.array(values, dtype=dtype)
+
+
+def to_floats(values, present, dtype):
+    """Numbers, with null as NaN; integers only where the float is exactly the same."""
+
+    def received(value):
+        if type(value) not in (int, float):
+            return json_type(value) if value is not None else None
+        try:
+            narrow = float(dtype.type(value))
+        except OverflowError:
+            narrow = math.inf
+        if type(value) is int:
+            return None if narrow == value else "integer that the type cannot hold"
+        return "number out of range" if math.isinf(narrow) and not math.isinf(value) else None
+
+    limits = np.finfo(dtype)
+    limit = 2 ** (limits.nmant + 1) if int in present else limits.max
+    with np.errstate(over="ignore"):
+        try:
+            array = np.array(values, dtype="float64") if present <= {int, float, NoneType} else None
+        except OverflowError:
+            array = None
+        if array is None or (np.abs(array) > limit).any():
+            check(values, received)
+        return array.astype(dtype)
+
+
+def to_booleans(values, present, dtype):
+    """True and false in a tensor."""
+    if present != {bool}:
+        check(values, lambda value: None if type(value) is bool else json_type(value))
+    return np.array(values, dtype=dtype)
+
+
+def to_nullable_booleans(values, present, dtype):
+    """True, false and null in a column."""
+    if NoneType not in present:
+        return to_booleans(values, present, dtype)
+    wanted = (bool, NoneType)
+    check(values, lambda value: None if type(value) in wanted else json_type(value))
+    return object_array(values)
+
+
+def to_strings(values, present, _dtype):
+    """Strings of a column; mlflow lets mixed objects pass, but not a column of numbers."""
+    if Absent in present or (present & NUMBERS and not present - NUMBERS - {NoneType}):
+        wrong = NUMBERS | {Absent}
+        check(values, lambda value: json_type(value) if type(value) in wrong else None)
+    return values
+
+
+def to_texts(values, present, dtype):
+    """Strings of a tensor."""
+    if present != {str}:
+        check(values, lambda value: None if type(value) is str else json_type(value))
+    return np.array(values, dtype=dtype)
+
+
+def to_bytes(values, _present, _dtype):
+    """Bytes from base64, with or without line breaks."""
+
+    def decoded(text):
+        return None if text is None else base64.b64decode("".join(text.split()), validate=True)
+
+    def received(value):
+        if type(value) not in (str, NoneType):
+            return json_type(value)
+        try:
+            decoded(value)
+        except ValueError:
+            return "string that is not base64"
+        return None
+
+    try:
+        return [decoded(value) for value in values]
+    except (AttributeError, ValueError):
+        check(values, received)
+        raise
+
+
+def to_datetimes(values, present, dtype):
+    """Dates to the nanosecond, without time zone."""
+
+    def received(value):
+        if type(value) is not str:
+            return json_type(value) if value is not None else None
+        try:
+            stamp = pd.Timestamp(value)
+        except (ValueError, OverflowError):
+            return "string that is not a date"
+        if stamp is pd.NaT:
+            return None
+        if stamp.tzinfo is not None:
+            return "date with a time zone"
+        return None if pd.Timestamp.min < stamp < pd.Timestamp.max else "date out of range"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            parsed = pd.to_datetime(pd.Series(values, dtype=object))
+            if present <= {str, NoneType} and parsed.dtype.str[:3] == "<M8":
+                return parsed.values.astype(dtype)
+        except (AttributeError, ValueError, TypeError, OverflowError):
+            pass  # a row is wrong, or the rows are written in different ways
+        check(values, received)
+        return np.array([pd.Timestamp(v).to_datetime64() for v in values], dtype=dtype)
+
+
+def to_objects(values, _present, _dtype):
+    """Anything, for tensors of dtype object."""
+    return object_array(values)
+
+
+COLUMN_TYPES = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float32",
+    "double": "float64",
+    "string": "str",
+    "binary": "bytes",
+    "datetime": "datetime64[ns]",
+}
+BY_NAME = {"boolean": to_nullable_booleans, "string": to_strings, "binary": to_bytes}
+BY_KIND = {
+    "b": to_booleans,
+    "i": to_integers,
+    "u": to_integers,
+    "f": to_floats,
+    "U": to_texts,
+    "S": to_texts,
+    "M": to_datetimes,
+}
+
+
+# --- the answer --------------------------------------------------------------------------------
+
+
+def encode(prediction):
+    """Predictions as JSON text; what JSON has no number for (NaN, infinity) becomes null."""
+    try:
+        return json.dumps(plain(prediction), default=plain, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(cleaned(prediction))
+
+
+def plain(value):
+    """One step from an object of pandas, numpy or the like towards what json knows."""
+    if value is pd.NaT or value is getattr(pd, "NA", None):
+        return None
+    for types, step in STEPS:
+        if isinstance(value, types):
+            return step(value)
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return np.where(np.isnat(value), None, np.datetime_as_string(value)).tolist()
+    # Arrays and tensors have the first, pydantic's models the second.
+    method = getattr(value, "tolist", None) or getattr(value, "model_dump", None)
+    return method() if method else list(value)
+
+
+STEPS = (
+    ((str, int, float, list, dict, NoneType), lambda value: value),
+    ((pd.DataFrame, pd.Series), lambda value: pd.DataFrame(value).to_dict(orient="records")),
+    ((dt.date, dt.time), lambda value: value.isoformat()),
+    ((bytes, bytearray), lambda value: base64.b64encode(value).decode("ascii")),
+    (decimal.Decimal, float),
+)
+
+
+def cleaned(value):
+    """The same in full, for what ``json.dumps`` refuses: NaN, and keys that are not strings."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, (str, int, NoneType)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned(item) for item in value]
+    return cleaned(plain(value))
