@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
+from envbuild import model_files
+from envbuild.ambient import Ambient
+from envbuild.errors import ModelError
+from envbuild.mlmodel import LOG_IT, PYFUNC, Flavor, InputExample, MLmodel, parse_mlmodel
 from envbuild.notices import Notice
+from envbuild.redact import quote
+from envbuild.signature import ColumnField, ParamField, Signature, TensorField
+from envbuild.sniff import sniff
+from envbuild.yamltext import MAX_BYTES
 
 __all__ = [
     "ColumnField",
@@ -21,6 +29,9 @@ __all__ = [
     "read_model",
 ]
 
+# A URI has a scheme of two letters or more: "C:" is a drive.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFile:
@@ -31,68 +42,12 @@ class EnvironmentFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flavor:
-    """One key of MLmodel's ``flavors``; scalar settings as text, in the file's order."""
-
-    name: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnField:
-    """A column of a signature: ``type`` as MLflow writes it (``long``), or nested (array, object, map)."""
-
-    name: str | None
-    type: str
-    required: bool = True
-    nested: str = ""  # canonical JSON of an array, object or map type
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorField:
-    """A tensor of a signature: numpy dtype name and shape, -1 for any length."""
-
-    name: str | None
-    dtype: str
-    shape: tuple[int, ...]
-    required: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParamField:
-    """An inference parameter: type as MLflow writes it, default as JSON text, shape or None for a scalar."""
-
-    name: str
-    type: str
-    default: str
-    shape: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """What MLmodel says of inputs, outputs and params; None where it says nothing."""
-
-    inputs: tuple[ColumnField | TensorField, ...] | None = None
-    outputs: tuple[ColumnField | TensorField, ...] | None = None
-    params: tuple[ParamField, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputExample:
-    """``saved_input_example_info``: file name, kind (dataframe, ndarray, ...), and serving payload if any."""
-
-    path: str
-    type: str
-    pandas_orient: str = ""
-    serving_path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """Everything envbuild knows of a model without running it.
 
     ``path`` is the directory. Versions are as recorded, as text. ``code_paths`` are folders that
-    MLflow puts on ``sys.path``. The environment files are None where absent.
+    MLflow puts on ``sys.path``. The environment files are None where absent. ``partial`` is true of
+    a model fetched from a registry: the weights and code are not in ``path``.
     """
 
     path: Path
@@ -108,11 +63,16 @@ class Model:
     code_paths: tuple[str, ...] = ()
     loader_module: str = ""
     base_image: str = ""  # metadata that names a container image
+    partial: bool = False
     notices: tuple[Notice, ...] = ()
 
     def flavor(self, name: str) -> Flavor | None:
         """The flavor called ``name``, or None."""
         return next((flavor for flavor in self.flavors if flavor.name == name), None)
+
+    def contains(self, name: str) -> bool:
+        """Whether a file or folder called ``name`` is in the model."""
+        return model_files.contains(self.path, name)
 
     def read_text(self, name: str, *, where: str) -> str:
         """The text of a file of the model that an entry names (``-r extra.txt``).
@@ -120,7 +80,7 @@ class Model:
         Raises:
             ModelError: absent, not text, too large, or outside the model.
         """
-        raise NotImplementedError
+        return model_files.read_text(self.path, name, where=where)
 
     def locate(self, name: str, *, where: str) -> Path:
         """The path of a regular file inside the model; symlinks out of it are refused.
@@ -128,16 +88,174 @@ class Model:
         Raises:
             ModelError: absent or outside the model.
         """
-        raise NotImplementedError
+        return model_files.locate(self.path, name, where=where)
+
+    def locate_folder(self, name: str, *, where: str) -> Path:
+        """The path of a folder inside the model; ``.`` is the model itself.
+
+        Raises:
+            ModelError: absent or outside the model.
+        """
+        return model_files.locate_folder(self.path, name, where=where)
 
 
-def read_model(source: str | Path) -> Model:
-    """Read a model directory, or a URI that mlflow-skinny can fetch.
+def read_model(source: str | Path, *, ambient: Ambient | None = None) -> Model:
+    """Read a model directory, the MLmodel file in it, or a URI that mlflow-skinny can fetch.
+
+    Of a model behind a URI only what this needs is fetched, not the weights. A relative path is
+    relative to the working directory in ``ambient``, which is the process's own by default.
 
     Raises:
         ModelError: not a model; the message says what it is instead.
+        MissingExtraError: a URI, and mlflow-skinny is not installed.
+        IndexUnavailableError: the registry cannot be reached or refused us.
     """
-    raise NotImplementedError
+    ambient = ambient or Ambient.of_process()
+    if isinstance(source, str) and (uri := _SCHEME.match(source)):
+        if uri[1].lower() != "file":
+            from envbuild.fetch.registry import fetch_model
+
+            fetched = fetch_model(source, ambient=ambient)
+            return _read_folder(fetched.path, name=fetched.name, shown=fetched.uri, partial=True)
+        source = _local_path(source)
+    folder = _model_folder(ambient.cwd / source, shown=str(source))
+    return _read_folder(folder, name=folder.resolve().name, shown=str(source))
 
 
-_ = Literal  # placeholder of the skeleton
+def _local_path(uri: str) -> str:
+    """The path of a ``file:`` URI: ``file:///a/b``, ``file://localhost/a``, ``file:a/b``."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    parts = urlsplit(uri)
+    if parts.netloc not in {"", "localhost"}:
+        raise ModelError(f"{quote(uri)} is a file of another machine")
+    return url2pathname(parts.path)
+
+
+def _model_folder(path: Path, *, shown: str) -> Path:
+    """The folder of the model that ``path`` names, or an error that says what it is instead."""
+    try:
+        if path.is_dir():
+            if (path / "MLmodel").is_file():
+                return path
+            raise _no_model(path, shown)
+        if not path.exists():
+            raise ModelError("no such file or folder", where=shown)
+        if path.name == "MLmodel":
+            return path.parent
+        with path.open("rb") as stream:
+            impostor = sniff(stream.read(4096))
+    except OSError as error:
+        raise ModelError(f"cannot read: {error.strerror or error}", where=shown) from error
+    what = impostor.what if impostor else "a file"
+    beside = (path.parent / "MLmodel").is_file()
+    remedy = "the folder it is in, which holds MLmodel" if beside else LOG_IT
+    raise ModelError(f"{what}, not an MLflow model", where=shown, remedy=remedy)
+
+
+def _no_model(folder: Path, shown: str) -> ModelError:
+    below = model_files.find_models(folder)
+    if len(below) == 1:
+        remedy = f"{shown.rstrip('/')}/{below[0]}"
+        return ModelError("no MLmodel here, but a model below", where=shown, remedy=remedy)
+    if below:
+        return ModelError(
+            f"no MLmodel here, but {len(below)} models below: which one is meant?",
+            where=shown,
+            details=below,
+            remedy=f"envbuild fleet {shown}, to lock them all",
+        )
+    names = {entry.name for entry in folder.iterdir()}
+    if not names:
+        return ModelError("an empty folder, not an MLflow model", where=shown, remedy=LOG_IT)
+    if "MLproject" in names:
+        problem = "an MLflow project (it has MLproject), not a model: it trains, it does not serve"
+        return ModelError(problem, where=shown, remedy=LOG_IT)
+    return ModelError("not an MLflow model: no file MLmodel in it", where=shown, remedy=LOG_IT)
+
+
+def _read_folder(folder: Path, *, name: str, shown: str, partial: bool = False) -> Model:
+    where = shown if shown.endswith("MLmodel") else f"{shown.rstrip('/')}/MLmodel"
+    mlmodel = parse_mlmodel(_read_mlmodel(folder, where), where=where)
+    named = mlmodel.environment
+    model = Model(
+        path=folder,
+        name=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model",
+        flavors=mlmodel.flavors,
+        mlflow_version=mlmodel.mlflow_version,
+        python_version=mlmodel.python_version,
+        conda_yaml=_environment_file(folder, named.conda, "conda.yaml"),
+        requirements=_environment_file(folder, named.requirements, "requirements.txt"),
+        python_env=_environment_file(folder, named.python_env, "python_env.yaml"),
+        signature=mlmodel.signature,
+        input_example=mlmodel.input_example,
+        code_paths=mlmodel.code_paths,
+        loader_module=mlmodel.loader_module,
+        base_image=mlmodel.base_image,
+        partial=partial,
+    )
+    return replace(model, notices=(*mlmodel.notices, *_remarks(model, mlmodel)))
+
+
+def _read_mlmodel(folder: Path, where: str) -> bytes:
+    path = model_files.locate(folder, "MLmodel", where=where)
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"cannot read: {error.strerror or error}", where=where) from error
+
+
+def _environment_file(folder: Path, named: str, standard: str) -> EnvironmentFile | None:
+    """The file that MLmodel names; where it names none or an absent one, the one MLflow writes."""
+    for name in dict.fromkeys(filter(None, (named, standard))):
+        if model_files.contains(folder, name):
+            text = model_files.read_text(folder, name, where="MLmodel")
+            return EnvironmentFile(name=name, text=text)
+    return None
+
+
+def _remarks(model: Model, mlmodel: MLmodel) -> Iterator[Notice]:
+    yield from _remarks_on_environment(model, mlmodel)
+    if model.flavor(PYFUNC) is None:
+        message = "no python_function flavor: MLflow can load this model, but not serve it"
+        yield Notice(code="no-python-function", message=message, where="MLmodel: flavors")
+    if model.partial:
+        return  # code and examples stay in the registry
+    for path in model.code_paths:
+        if not model.contains(path):
+            message = f"the code folder {quote(path)} is not in the model"
+            yield Notice(code="code-absent", message=message, where="MLmodel")
+    if model.input_example and not model.contains(model.input_example.path):
+        message = f"the input example {quote(model.input_example.path)} is not in the model"
+        where = "MLmodel: saved_input_example_info"
+        yield Notice(code="input-example-absent", message=message, where=where, level="note")
+    if model.loader_module and not _comes_with_model(model):
+        yield Notice(
+            code="loader-outside-mlflow",
+            message=f"the loader {quote(model.loader_module)} is not part of MLflow: its package "
+            "must be among the requirements",
+            where=f"MLmodel: flavors.{PYFUNC}.loader_module",
+            level="note",
+        )
+
+
+def _remarks_on_environment(model: Model, mlmodel: MLmodel) -> Iterator[Notice]:
+    where = f"MLmodel: flavors.{PYFUNC}.env"
+    named = [name for name in mlmodel.environment.all() if name]
+    if absent := [name for name in named if not model.contains(name)]:
+        names = " and ".join(absent)
+        are = "is" if len(absent) == 1 else "are"
+        message = f"MLmodel names {names}, which {are} not in the model"
+        yield Notice(code="environment-file-absent", message=message, where=where)
+    if model.conda_yaml and not named and model.flavor(PYFUNC):
+        message = f"MLmodel names no environment file; {model.conda_yaml.name} is there, and taken"
+        yield Notice(code="environment-not-named", message=message, where=where, level="note")
+
+
+def _comes_with_model(model: Model) -> bool:
+    """Whether the loader is MLflow's own, or lies in a code folder of the model."""
+    top = model.loader_module.split(".")[0]
+    beside = (f"{path}/{top}{suffix}" for path in model.code_paths for suffix in ("", ".py"))
+    return top == "mlflow" or any(model.contains(name) for name in beside)
