@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.guard import no_network, nothing_outside
 from tests.support.interpreters import find_interpreter
@@ -16,6 +17,11 @@ from tests.support.paths import TESTS
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+
+# Machines that run tests are busy, so time says nothing about an example; CI repeats its examples.
+settings.register_profile("project", deadline=None, derandomize=on_ci())
+settings.load_profile("project")
 
 
 def pytest_configure(config: pytest.Config) -> None:
