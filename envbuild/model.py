@@ -124,13 +124,12 @@ def read_model(source: str | Path, *, ambient: Ambient | None = None) -> Model:
 
 def _local_path(uri: str) -> str:
     """The path of a ``file:`` URI: ``file:///a/b``, ``file://localhost/a``, ``file:a/b``."""
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
+    from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(uri)
     if parts.netloc not in {"", "localhost"}:
         raise ModelError(f"{quote(uri)} is a file of another machine")
-    return url2pathname(parts.path)
+    return unquote(parts.path)
 
 
 def _model_folder(path: Path, *, shown: str) -> Path:
