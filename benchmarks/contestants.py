@@ -1,0 +1,152 @@
+"""The programs that are compared, each given the same requirements, index and caches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from benchmarks.cases import Case
+from benchmarks.timing import Program
+
+__all__ = ["Bench", "lock_programs", "start_programs"]
+
+# What our image of Debian 12 and newer can run; the floor that envbuild takes too.
+_PLATFORM = "x86_64-manylinux_2_28"
+_SCRUBBED = ("PIP_", "UV_", "CONDA_", "MLFLOW_", "ENVBUILD_", "PYTHON", "XDG_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A case, prepared: the merged requirements, a context that is up to date, filled caches."""
+
+    case: Case
+    requirements: Path
+    context: Path
+    packages: int
+    home: Path
+
+    @classmethod
+    def prepare(cls, case: Case, folder: Path) -> Bench:
+        """Lock once, untimed: that fills the caches and says what the others have to solve."""
+        home, context = folder / "home", folder / "context"
+        home.mkdir(parents=True)
+        bench = cls(
+            case=case,
+            requirements=folder / "requirements.in",
+            context=context,
+            packages=0,
+            home=home,
+        )
+        _check_call(bench.envbuild("lock", case.model, "-o", context), environment(home))
+        bench.requirements.write_text("".join(f"{line}\n" for line in merged_requirements(context)))
+        _check_call(bench.uv(folder / "warm.txt"), environment(home))
+        locked = (context / "requirements.txt").read_text()
+        return cls(
+            case=case,
+            requirements=bench.requirements,
+            context=context,
+            packages=sum("==" in line for line in locked.splitlines()),
+            home=home,
+        )
+
+    def envbuild(self, *arguments: str | Path) -> list[str]:
+        """``envbuild`` on the case's model with the case's server."""
+        return [*_ENVBUILD, *map(str, arguments), "--quiet", "--server", self.case.server]
+
+    def uv(self, output: Path) -> list[str]:
+        """Bare uv on the requirements that envbuild merged."""
+        target = ["--python-version", self.case.python, "--python-platform", _PLATFORM]
+        command = [_tool("uv"), "--no-config", "pip", "compile", "--quiet", "--generate-hashes"]
+        return [*command, *target, str(self.requirements), "--output-file", str(output)]
+
+    def pip_compile(self, output: Path) -> list[str]:
+        """pip-tools on the same; it solves for the Python that it runs on."""
+        command = [_tool("pip-compile"), "--no-config", "--quiet", "--generate-hashes"]
+        return [*command, "--strip-extras", str(self.requirements), "--output-file", str(output)]
+
+
+_ENVBUILD = (sys.executable, "-m", "envbuild")
+
+
+def start_programs() -> Iterator[Program]:
+    """What starting costs, before any work."""
+    yield _plain("python -c pass", [sys.executable, "-c", "pass"])
+    yield _plain("envbuild --version", [*_ENVBUILD, "--version"])
+    yield _plain("uv --version", [_tool("uv"), "--version"])
+
+
+def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
+    """Everything that locks the case, cold (empty caches) and warm (filled ones)."""
+    case, home = bench.case, bench.home
+
+    def cold_lock(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.envbuild("lock", case.model, "-o", folder / "env"), environment(folder)
+
+    def cold_uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.uv(folder / "out.txt"), environment(folder)
+
+    def warm_lock(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.envbuild("lock", case.model, "-o", folder / "env"), environment(home)
+
+    def warm_uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.uv(folder / "out.txt"), environment(home)
+
+    def relock(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.envbuild("lock", case.model, "-o", bench.context), environment(home)
+
+    def check(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        command = [*_ENVBUILD, "lock", str(case.model), "-o", str(bench.context), "--check"]
+        return command, environment(home)
+
+    def pip_compile(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.pip_compile(folder / "out.txt"), environment(folder)
+
+    yield Program(name="envbuild lock, cold", prepare=cold_lock)
+    yield Program(name="uv pip compile, cold", prepare=cold_uv)
+    yield Program(name="envbuild lock, warm", prepare=warm_lock)
+    yield Program(name="uv pip compile, warm", prepare=warm_uv)
+    yield Program(name="envbuild lock again", prepare=relock)
+    yield Program(name="envbuild lock --check", prepare=check)
+    solvable = tuple(map(int, case.minor.split("."))) == sys.version_info[:2]
+    if solvable and (slow or not case.slow_for_pip_compile):
+        yield Program(name="pip-compile, cold", prepare=pip_compile, rounds=1)
+
+
+def merged_requirements(context: Path) -> list[str]:
+    """The pip section of a context's environment.yml: what envbuild gave to its resolver."""
+    document = yaml.safe_load((context / "environment.yml").read_text())
+    sections = [entry["pip"] for entry in document["dependencies"] if isinstance(entry, dict)]
+    entries = [str(entry) for section in sections for entry in section]
+    return [entry for entry in entries if not entry.startswith("-")]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This machine's environment, with all caches below ``home`` and no ambient configuration."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+    return {
+        **kept,
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+
+
+def _plain(name: str, argv: Sequence[str]) -> Program:
+    return Program(name=name, prepare=lambda folder: (argv, environment(folder)))
+
+
+def _tool(name: str) -> str:
+    """A program beside this interpreter, so that its version is the one that envbuild uses."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else shutil.which(name) or name
+
+
+def _check_call(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    subprocess.run(argv, env=dict(env), check=True, stdout=subprocess.DEVNULL)
