@@ -18,11 +18,13 @@ __all__ = [
     "replace_folder",
     "sha256_bytes",
     "sha256_file",
+    "sha256_tree",
     "write_file",
     "write_tree",
 ]
 
 _CHUNK = 1 << 20
+_LEFT_BEHIND = frozenset({".git", "__pycache__"})
 # <linux/fs.h> and <linux/fcntl.h>
 _FICLONE = 0x40049409
 _AT_FDCWD = -100
@@ -40,6 +42,27 @@ def sha256_file(path: Path) -> str:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_tree(root: Path) -> str:
+    """One sha256 (hex) for the regular files of a folder: names, bytes and whether executable.
+
+    Symlinks count by where they point; ``.git`` and ``__pycache__`` do not count.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*"), key=lambda path: path.relative_to(root).as_posix()):
+        name = path.relative_to(root)
+        if _LEFT_BEHIND.intersection(name.parts):
+            continue
+        if path.is_symlink():
+            line = f"link {name.as_posix()} {path.readlink()}"
+        elif path.is_file():
+            kind = "program" if path.stat().st_mode & 0o100 else "file"
+            line = f"{kind} {name.as_posix()} {sha256_file(path)}"
+        else:
+            continue
+        digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from envbuild.platforms import Platform, parse_platform
 
-__all__ = ["LockOptions"]
+__all__ = ["ExportOptions", "LockOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +36,20 @@ class LockOptions:
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     cache_dir: str = ""
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """Every choice of ``envbuild export``. Index addresses as in ``LockOptions``: never shown."""
+
+    platforms: tuple[str, ...] = ()  # names; empty for all that the context has
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    connections: int = 8
+    model: Path | None = None  # --with-model
+    builder: str = "local"  # local | docker
+    builder_image: str = ""  # for docker; empty for the context's base image
+    python_exe: str = ""  # for local
+    build_constraints: tuple[Path, ...] = ()
     offline: bool = False

@@ -1,0 +1,112 @@
+"""What the compiled files of a wheel need from the system they run on: glibc, shared libraries.
+
+The rules are auditwheel's: the symbol versions of each ELF file (PEP 600) and its DT_NEEDED.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from envbuild.errors import BuildError
+from envbuild.platforms import Target
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
+    from envbuild.build.wheelfile import WheelFile
+
+__all__ = ["Linkage", "check_linkage", "read_linkage"]
+
+_MAGIC = b"\x7fELF"
+_MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+_GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
+# Part of glibc or of the compiler's runtime, in every base image.
+_EVERYWHERE = re.compile(
+    r"(ld-linux[-\w]*|libc|libm|libpthread|libdl|librt|libutil|libresolv|libgcc_s|libstdc\+\+"
+    r"|libpython[\d.]+m?)\.so[.\d]*"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkage:
+    """``glibc`` is the newest symbol version needed, None where nothing is compiled.
+
+    ``libraries`` are sonames that neither the wheel nor every system has.
+    """
+
+    glibc: tuple[int, int] | None = None
+    libraries: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+
+
+def read_linkage(wheel: WheelFile) -> Linkage:
+    """Read every ELF file of the wheel."""
+    versions: set[tuple[int, int]] = set()
+    needed: set[str] = set()
+    machines: set[str] = set()
+    for elf in _elf_files(wheel):
+        machines.add(_MACHINES.get(elf["e_machine"], str(elf["e_machine"])))
+        versions.update(_glibc_versions(elf))
+        needed.update(_needed(elf))
+    inside = {PurePosixPath(name).name for name in wheel.members}
+    libraries = {name for name in needed - inside if not _EVERYWHERE.fullmatch(name)}
+    return Linkage(
+        glibc=max(versions, default=None),
+        libraries=tuple(sorted(libraries)),
+        machines=tuple(sorted(machines)),
+    )
+
+
+def check_linkage(wheel: WheelFile, linkage: Linkage, target: Target) -> None:
+    """Refuse what does not load on the target's machine or C library.
+
+    Raises:
+        BuildError: another machine's code, or a newer glibc than the target has.
+    """
+    strange = [machine for machine in linkage.machines if machine != target.platform.machine]
+    if strange:
+        raise BuildError(
+            f"{wheel.file} has code for {', '.join(strange)}, not for {target.platform.machine}",
+            remedy="--builder docker",
+        )
+    if linkage.glibc is not None and linkage.glibc > target.glibc:
+        has, needs = (f"{major}.{minor}" for major, minor in (target.glibc, linkage.glibc))
+        raise BuildError(
+            f"{wheel.file} was built against glibc {needs}; the base image has {has}",
+            remedy="--builder docker, or a newer --base-image at lock",
+        )
+
+
+def _elf_files(wheel: WheelFile) -> Iterator[ELFFile]:
+    for data, _ in wheel.members.values():
+        if data.startswith(_MAGIC):
+            from elftools.elf.elffile import ELFFile
+
+            yield ELFFile(io.BytesIO(data))
+
+
+def _glibc_versions(elf: ELFFile) -> Iterator[tuple[int, int]]:
+    from elftools.elf.gnuversions import GNUVerNeedSection
+
+    section = elf.get_section_by_name(".gnu.version_r")
+    if not isinstance(section, GNUVerNeedSection):
+        return
+    for _, auxiliaries in section.iter_versions():
+        for auxiliary in auxiliaries:
+            if match := _GLIBC.fullmatch(auxiliary.name):
+                yield int(match[1]), int(match[2])
+
+
+def _needed(elf: ELFFile) -> Iterator[str]:
+    from elftools.elf.dynamic import DynamicSection
+
+    section = elf.get_section_by_name(".dynamic")
+    if not isinstance(section, DynamicSection):
+        return
+    for tag in section.iter_tags("DT_NEEDED"):
+        yield str(getattr(tag, "needed", ""))

@@ -1,0 +1,337 @@
+"""A context into a bundle: every wheel of its locks, fetched or built, and what installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from envbuild import __version__
+from envbuild.ambient import Ambient
+from envbuild.build.interface import Builder
+from envbuild.build.local import LocalBuilder
+from envbuild.build.requirements import PinResolver, newest_upload
+from envbuild.build.sources import SourceTrees
+from envbuild.canonical import FILES, PlatformLock
+from envbuild.context import Context, lock_name
+from envbuild.emit.archive import archive_suffix, read_member, write
+from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
+from envbuild.emit.content import Content, Entry, checksums
+from envbuild.emit.lockfiles import requirements_name
+from envbuild.emit.manifest import (
+    index_pages,
+    local_pylock,
+    local_requirements,
+    platform_entry,
+    render_manifest,
+    tool_requirements,
+)
+from envbuild.emit.selection import select
+from envbuild.emit.tools import Tool, locate, seeded, tools_for
+from envbuild.emit.wheelhouse import HousedWheel, house
+from envbuild.errors import (
+    EnvbuildError,
+    LockFileError,
+    OutputError,
+    RuntimeUnsupportedError,
+    UsageError,
+)
+from envbuild.fetch.cache import ArtefactCache
+from envbuild.fetch.credentials import CredentialStore
+from envbuild.fetch.download import Artefact, Downloader
+from envbuild.fetch.transport import Transport
+from envbuild.options import ExportOptions
+from envbuild.process import Runner, run
+from envbuild.reporter import SILENT, Reporter
+
+__all__ = ["export"]
+
+
+def export(
+    context: Context,
+    output: Path,
+    *,
+    ambient: Ambient,
+    runner: Runner = run,
+    progress: Reporter = SILENT,
+    options: ExportOptions | None = None,
+) -> Bundle:
+    """Write the bundle of ``context`` to ``output``: a folder, or an archive by its suffix.
+
+    Nothing is resolved: the lock says what, and every byte is checked against it. What is in the
+    cache is not fetched or built again. An older bundle at ``output`` is replaced in one step.
+
+    Raises:
+        UsageError: a platform that the context has no lock for.
+        LockFileError: a lock without an artefact for its own target.
+        IndexUnavailableError, IntegrityError: see ``Downloader.fetch_all``.
+        BuildError: what has no wheel could not be built.
+        OutputError: ``output`` cannot be written, or is something else than a bundle.
+    """
+    options = options or ExportOptions()
+    _refuse_other(output, context)
+    if context.runtime == "conda":
+        raise RuntimeUnsupportedError(
+            "conda contexts cannot be exported yet", where=str(context.path)
+        )
+    downloader = _downloader(ambient, runner, options)
+    builder = _builder(context, downloader, ambient=ambient, runner=runner, options=options)
+    exporter = _Exporter(
+        context=context,
+        locks=_wanted(context, options),
+        options=options,
+        downloader=downloader,
+        builder=builder,
+        reporter=progress,
+    )
+    content = exporter.content()
+    write(content, output, reporter=progress)
+    return parse_manifest(content[MANIFEST].data, path=output)
+
+
+def _wanted(context: Context, options: ExportOptions) -> Mapping[str, PlatformLock]:
+    missing = [name for name in options.platforms if name not in context.locks]
+    if missing:
+        raise UsageError(
+            f"the context has no lock for {', '.join(missing)}",
+            details=(f"it has: {', '.join(sorted(context.locks))}",),
+            remedy="envbuild lock --platform",
+        )
+    names = options.platforms or tuple(context.locks)
+    return {name: context.locks[name] for name in sorted(names)}
+
+
+def _refuse_other(output: Path, context: Context) -> None:
+    """Refuse to write over anything but an older bundle, or into the context."""
+    if output.absolute() == context.path.absolute():
+        raise OutputError(
+            "the bundle would replace its own context", where=str(output), remedy="-o"
+        )
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    try:
+        if archive_suffix(output):
+            parse_manifest(read_member(output, MANIFEST), path=output)
+        else:
+            read_bundle(output)
+    except EnvbuildError as error:
+        raise OutputError(
+            "it exists and is not an envbuild bundle",
+            where=str(output),
+            remedy="another name with -o",
+        ) from error
+
+
+def _downloader(ambient: Ambient, runner: Runner, options: ExportOptions) -> Downloader:
+    addresses = (options.index_url, *options.extra_index_urls)
+    credentials = CredentialStore.of(ambient, filter(None, addresses), runner=runner)
+    return Downloader(
+        cache=ArtefactCache.of(ambient),
+        transport=Transport(environ=ambient.environ, credentials=credentials),
+        connections=options.connections,
+    )
+
+
+def _builder(
+    context: Context,
+    downloader: Downloader,
+    *,
+    ambient: Ambient,
+    runner: Runner,
+    options: ExportOptions,
+) -> Builder:
+    folder = ambient.cache_root() / "builds"
+    sources = SourceTrees(
+        cache=downloader.cache,
+        repositories=ambient.cache_root() / "git",
+        ambient=ambient,
+        runner=runner,
+        credentials=downloader.transport.credentials,
+    )
+    pins = PinResolver(
+        ambient=ambient,
+        runner=runner,
+        folder=folder / "pins",
+        indexes=_indexes(context.locks, options),
+        cutoff=newest_upload([lock.pylock for lock in context.locks.values()]),
+        constraints="".join(path.read_text("utf-8") for path in options.build_constraints),
+        offline=options.offline,
+    )
+    return LocalBuilder(
+        folder=folder,
+        cache=downloader.cache,
+        sources=sources,
+        pins=pins,
+        ambient=ambient,
+        runner=runner,
+        python_exe=options.python_exe,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Exporter:
+    context: Context
+    locks: Mapping[str, PlatformLock]
+    options: ExportOptions
+    downloader: Downloader
+    builder: Builder
+    reporter: Reporter
+
+    def content(self) -> Content:
+        """Every file of the bundle."""
+        tools = self._tools()
+        housed, fetched = house(
+            {
+                lock.target: select(
+                    lock, context=self.context.path, lock_name=lock_name(name, self.context.locks)
+                )
+                for name, lock in self.locks.items()
+            },
+            downloader=self.downloader,
+            builder=self.builder,
+            extra=[tool.artefact for tool in tools],
+            reporter=self.reporter,
+        )
+        wheels = {name: housed[lock.target] for name, lock in self.locks.items()}
+        content: dict[str, Entry] = dict(_carried(self.context))
+        content |= self._requirement_files(wheels)
+        content |= self._lock_files(wheels, content)
+        content |= _wheel_files(wheels)
+        for tool in tools:
+            content[f"tools/{tool.file}"] = _cached(fetched[tool.artefact.sha256], tool.artefact)
+        content |= _program_files(self.locks)
+        if self.options.model is not None:
+            content |= _model_files(self.options.model)
+        content[MANIFEST] = self._manifest(wheels, tools)
+        content[SUMS] = checksums(content)
+        return content
+
+    def _tools(self) -> tuple[Tool, ...]:
+        by_file: dict[str, Tool] = {}
+        for lock in self.locks.values():
+            by_file |= {tool.file: tool for tool in tools_for(lock.target.python)}
+        tools = tuple(by_file[file] for file in sorted(by_file))
+        cache = self.downloader.cache
+        if all(cache.path(tool.artefact.sha256).exists() for tool in tools):
+            return tools  # no index need be asked where they are
+        return locate(tools, _indexes(self.locks, self.options), self.downloader.transport)
+
+    def _requirement_files(
+        self, wheels: Mapping[str, tuple[HousedWheel, ...]]
+    ) -> Mapping[str, Entry]:
+        texts = index_pages(wheel for group in wheels.values() for wheel in group)
+        for name, lock in self.locks.items():
+            python = lock.target.python
+            beside = seeded(
+                tools_for(python), python=python, locked=[wheel.name for wheel in wheels[name]]
+            )
+            requirements = requirements_name(name, self.context.locks)
+            texts[requirements] = local_requirements(wheels[name])
+            texts[f"tools/{requirements}"] = tool_requirements(beside)
+        return {name: Entry.of_bytes(text) for name, text in texts.items()}
+
+    def _lock_files(
+        self, wheels: Mapping[str, tuple[HousedWheel, ...]], content: Content
+    ) -> Mapping[str, Entry]:
+        entries: dict[str, Entry] = {}
+        for name, lock in self.locks.items():
+            header = self.context.headers[name]
+            local = replace(
+                header,
+                platforms=tuple(self.locks),
+                to_build=(),
+                files={
+                    file: content[file].sha256 for file in sorted(header.files) if file in content
+                },
+            )
+            text = local_pylock(local, lock.pylock, wheels[name])
+            entries[lock_name(name, self.context.locks)] = Entry.of_bytes(text)
+        return entries
+
+    def _manifest(
+        self, wheels: Mapping[str, tuple[HousedWheel, ...]], tools: Sequence[Tool]
+    ) -> Entry:
+        platforms = []
+        for name, lock in self.locks.items():
+            requirements = requirements_name(name, self.context.locks)
+            pip = next(tool for tool in tools_for(lock.target.python) if tool.name == "pip")
+            names = {
+                "lock": lock_name(name, self.context.locks),
+                "requirements": requirements,
+                "tools": f"tools/{requirements}",
+                "pip": pip.file,
+            }
+            platforms.append(platform_entry(lock, names=names))
+        return Entry.of_bytes(
+            render_manifest(
+                self.context, wheels, platforms=platforms, tools=tools, version=__version__
+            )
+        )
+
+
+def _carried(context: Context) -> Iterator[tuple[str, Entry]]:
+    """The context's own files, as its locks list them, without those that are written anew.
+
+    What came from the model itself is in the bundle as wheels.
+    """
+    root = context.path.resolve()
+    names = {name for header in context.headers.values() for name in header.files}
+    for name in sorted(names):
+        path = context.path / name
+        anew = name.startswith((f"{FILES}/", "requirements."))
+        if not anew and path.is_file() and path.resolve().is_relative_to(root):
+            yield name, Entry.of_bytes(path.read_bytes())
+
+
+def _wheel_files(wheels: Mapping[str, tuple[HousedWheel, ...]]) -> Mapping[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for wheel in (wheel for group in wheels.values() for wheel in group):
+        name = f"wheels/{wheel.file}"
+        if name in entries and entries[name].sha256 != wheel.sha256:
+            raise LockFileError(
+                f"two platforms have different files called {wheel.file}",
+                remedy="one bundle for each platform: envbuild export --platform",
+            )
+        entries[name] = Entry.of_cached(wheel.path, wheel.sha256, wheel.size)
+    return entries
+
+
+def _cached(path: Path, artefact: Artefact) -> Entry:
+    return Entry.of_cached(path, artefact.sha256, path.stat().st_size)
+
+
+def _program_files(locks: Mapping[str, PlatformLock]) -> Mapping[str, Entry]:
+    """install.sh and install.py; the former names the Python it looks for."""
+    minors = sorted({lock.target.python_minor for lock in locks.values()})
+    if len(minors) > 1:
+        raise LockFileError("the platforms of the context have different Pythons")
+    python = ".".join(str(part) for part in minors[0])
+    folder = files("envbuild.emit.bundle_files")
+    script = folder.joinpath("install.sh").read_text("utf-8").replace("@PYTHON@", python)
+    return {
+        "install.sh": Entry.of_bytes(script.encode(), executable=True),
+        "install.py": Entry.of_bytes(folder.joinpath("install.py").read_bytes()),
+    }
+
+
+def _model_files(model: Path) -> Mapping[str, Entry]:
+    """The model's files below ``model/``; links inside it count as what they point to."""
+    root = model.resolve()
+    entries: dict[str, Entry] = {}
+    for path in sorted(root.rglob("*")):
+        if not path.resolve().is_relative_to(root):
+            raise OutputError("a link leads out of the model", where=str(path))
+        if path.is_file():
+            entries[f"model/{path.relative_to(root).as_posix()}"] = Entry.of_file(path)
+    return entries
+
+
+def _indexes(locks: Mapping[str, PlatformLock], options: ExportOptions) -> tuple[str, ...]:
+    """The indexes to ask: the user's, else those that the locked packages are from."""
+    if options.index_url or options.extra_index_urls:
+        return tuple(url for url in (options.index_url, *options.extra_index_urls) if url)
+    named: dict[str, None] = {}
+    for lock in locks.values():
+        named |= {package.index: None for package in lock.pylock.packages if package.index}
+    return tuple(named)
