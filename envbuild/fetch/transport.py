@@ -18,7 +18,7 @@ from urllib.request import proxy_bypass_environment
 if TYPE_CHECKING:
     from requests import Response, Session
 
-__all__ = ["Credentials", "Refused", "Transport", "Unreachable", "shown_host"]
+__all__ = ["Credentials", "Refused", "Transport", "Unreachable", "describe", "shown_host"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # 425, 429 and the 5xx that proxies and overloaded servers answer with.
@@ -87,11 +87,11 @@ class Transport:
             with response:
                 yield response
         except RequestException as error:
-            raise Unreachable(_describe(error)) from None
+            raise Unreachable(describe(error)) from None
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> Response:
         for _ in range(_MOST_REDIRECTS):
-            response = self._send(url, headers)
+            response = self.exchange("GET", url, headers=headers)
             if response.status_code not in _REDIRECTS:
                 _check(response)
                 return response
@@ -102,13 +102,24 @@ class Transport:
                 raise Refused("it redirects to something that is not http", response.status_code)
         raise Refused(f"more than {_MOST_REDIRECTS} redirects", 0)
 
-    def _send(self, url: str, headers: Mapping[str, str]) -> Response:
+    def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Response:
+        """One request and its answer, whatever that is, its body not yet read.
+
+        Raises:
+            requests.RequestException: there is no answer.
+        """
+        from requests.auth import HTTPBasicAuth
+
         auth = self.credentials.for_url(url) if self.credentials else None
-        return self._session().get(
+        return self._session().request(
+            method,
             url,
             headers=dict(headers),
-            auth=(auth[0].encode(), auth[1].encode()) if auth else None,
-            proxies=self._proxies(url),
+            data=body,
+            auth=HTTPBasicAuth(auth[0].encode(), auth[1].encode()) if auth else None,
+            proxies={urlsplit(url).scheme: proxy} if (proxy := self.proxy_for(url)) else {},
             verify=self._certificates(),
             timeout=(self.connect_timeout, self.read_timeout),
             allow_redirects=False,
@@ -125,14 +136,14 @@ class Transport:
             self._local.session = session
         return session
 
-    def _proxies(self, url: str) -> dict[str, str]:
+    def proxy_for(self, url: str) -> str:
+        """The proxy for ``url``, which may hold credentials, or empty for none."""
         parts = urlsplit(url)
         environ = {name.lower(): value for name, value in self.environ.items() if value}
         bypass = {"no": environ.get("no_proxy", "")}
         if proxy_bypass_environment(parts.netloc.rpartition("@")[2], bypass):
-            return {}
-        proxy = environ.get(f"{parts.scheme}_proxy") or environ.get("all_proxy")
-        return {parts.scheme: proxy} if proxy else {}
+            return ""
+        return environ.get(f"{parts.scheme}_proxy") or environ.get("all_proxy", "")
 
     def _certificates(self) -> str | bool:
         return next((self.environ[name] for name in _CA_VARIABLES if self.environ.get(name)), True)
@@ -159,7 +170,7 @@ def _retry_after(value: str) -> float:
     return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """What went wrong, from the innermost cause; requests' own text repeats URLs and queries."""
     from requests import exceptions as failed
 

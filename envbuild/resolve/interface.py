@@ -1,8 +1,10 @@
-"""What a resolver is given and gives back. A resolution is a PEP 751 pylock, so every resolver speaks one language."""
+"""What a resolver is given and gives back.
+
+A resolution is a PEP 751 pylock, so every resolver speaks one language.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,9 +46,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """A solved problem: ``pylock`` holds every package with artefacts, urls without credentials, sha256 each.
+    """A solved problem.
 
-    Archive paths of local files are relative to the model (``code/x.whl``), posix.
+    ``pylock`` holds every package with its artefacts: URLs without credentials, a sha256 each.
+    Paths of local files are posix, relative to the model (``code/x.whl``).
     """
 
     target: Target
@@ -70,6 +73,3 @@ class Resolver(Protocol):
 
     def satisfiable(self, problem: Problem) -> bool:
         """Whether a solution exists; same errors as ``resolve`` but for ResolutionError."""
-
-
-_ = Sequence

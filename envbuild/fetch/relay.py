@@ -1,0 +1,269 @@
+"""A proxy on loopback that adds passwords on the way out, so that a resolver need not have them.
+
+A resolver runs build scripts, which inherit its environment and can read its arguments. So it is
+given an address without credentials and this proxy, which knows them. An address of ours keeps its
+host and path: ``https://host/simple`` is asked for as ``http://host:443/simple``, and the proxy
+speaks TLS from there on. The resolver's cache, keyed by address, therefore stays warm from run to
+run, although port and secret of the proxy are new each time.
+
+The secret keeps other users of the machine out. A build script could use the proxy while it runs
+to read an index that this user may read; it does not get the password.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hmac import compare_digest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from envbuild.fetch.credentials import origin_of
+from envbuild.fetch.transport import Transport, describe
+from envbuild.fetch.tunnel import TunnelError, open_tunnel, splice
+
+if TYPE_CHECKING:
+    from requests import Response
+    from typing_extensions import Self
+
+__all__ = ["Relay"]
+
+_CHUNK = 1 << 16
+# RFC 9110 7.6.1, and what says who asks.
+_NOT_FORWARDED = frozenset({
+    "authorization", "connection", "host", "keep-alive", "proxy-authenticate",
+    "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
+_PAGES = ("text/html", "application/vnd.pypi.simple.")
+_NO_BODY = frozenset({204, 304})
+
+
+class Relay:
+    """Serves until it is closed; a context manager.
+
+    ``origins`` (``https://host``) are the servers that get the transport's credentials. Everything
+    else passes through as it is, by the upstream proxy of the transport's environment if it names
+    one. ``failures`` says why a server could not be reached, by origin.
+    """
+
+    def __init__(self, transport: Transport, origins: Iterable[str]) -> None:
+        self.transport = transport
+        self.bare_transport = replace(transport, credentials=None)
+        self.failures: dict[str, str] = {}
+        self.routes = {_location(origin): origin for origin in origins}
+        pairs = [(origin, _inside(origin)) for origin in self.routes.values()]
+        self._inward = [(_pattern(origin), inside) for origin, inside in pairs]
+        self._outward = [(_pattern(inside), origin) for origin, inside in pairs]
+        self._secret = secrets.token_urlsafe(32)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.relay = self
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def proxy(self) -> str:
+        """The address of the proxy, with the secret of this run."""
+        return f"http://relay:{self._secret}@127.0.0.1:{self._server.server_address[1]}"
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """``environ`` with this proxy instead of any other: exceptions are made here as well."""
+        names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+        kept = {name: value for name, value in environ.items() if name.lower() not in names}
+        # libcurl, and so git, reads only the lower-case name for http.
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            kept[name] = self.proxy
+        return kept
+
+    def address(self, text: str) -> str:
+        """``text`` with every address of our servers as the resolver is to ask for it."""
+        return _substitute(text, self._inward)
+
+    def real(self, text: str) -> str:
+        """``text`` with every such address as it is outside."""
+        return _substitute(text, self._outward)
+
+    def upstream(self, address: str) -> tuple[str, Transport]:
+        """Where a request for ``address`` goes, and by which transport."""
+        origin = self.routes.get(_location(address))
+        if origin is None:
+            return address, self.bare_transport
+        parts = urlsplit(address)
+        return f"{origin}{address[len(f'{parts.scheme}://{parts.netloc}') :]}", self.transport
+
+    def is_allowed(self, header: str) -> bool:
+        """Whether a ``Proxy-Authorization`` is ours."""
+        token = b64encode(f"relay:{self._secret}".encode()).decode()
+        return compare_digest(header.encode(), f"Basic {token}".encode())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    relay: Relay
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that hangs up early is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 600
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    def do_HEAD(self) -> None:
+        self._forward()
+
+    def do_POST(self) -> None:
+        self._forward()
+
+    def do_CONNECT(self) -> None:
+        if not self._allowed():
+            return
+        relay = self.server.relay
+        try:
+            upstream = open_tunnel(self.path, relay.transport)
+        except TunnelError as error:
+            relay.failures[f"https://{self.path.removesuffix(':443')}"] = str(error)
+            self._refuse(502, str(error))
+            return
+        with upstream:
+            self.send_response(200)
+            self.end_headers()
+            self.close_connection = True
+            splice(self.connection, upstream)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def _allowed(self) -> bool:
+        if self.server.relay.is_allowed(self.headers.get("Proxy-Authorization", "")):
+            return True
+        self.close_connection = True
+        self._refuse(407, "this proxy is private")
+        return False
+
+    def _forward(self) -> None:
+        from requests import RequestException
+
+        if not self._allowed():
+            return
+        relay = self.server.relay
+        url, transport = relay.upstream(self.path)
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in _NOT_FORWARDED
+        }
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else None
+        try:
+            with transport.exchange(self.command, url, headers=headers, body=body) as response:
+                self._answer(response)
+        except RequestException as error:
+            relay.failures[origin_of(url)] = describe(error)
+            self._refuse(502, describe(error))
+
+    def _answer(self, response: Response) -> None:
+        kind = response.headers.get("Content-Type", "").lower()
+        headers = {
+            name: value
+            for name, value in response.headers.items()
+            if name.lower() not in _NOT_FORWARDED
+        }
+        if location := headers.get("Location"):
+            headers["Location"] = self.server.relay.address(location)
+        if kind.startswith(_PAGES) and self.command == "GET" and response.status_code == 200:
+            self._send_page(response, headers)
+        else:
+            self._send_stream(response, headers)
+
+    def _send_page(self, response: Response, headers: dict[str, str]) -> None:
+        """A page of links: those to our servers are to come back here."""
+        page = response.content.decode("utf-8", "surrogateescape")
+        data = self.server.relay.address(page).encode("utf-8", "surrogateescape")
+        changed = {"content-encoding", "content-length"}
+        kept = {name: value for name, value in headers.items() if name.lower() not in changed}
+        self._send_head(response, kept | {"Content-Length": str(len(data))})
+        self.wfile.write(data)
+
+    def _send_stream(self, response: Response, headers: dict[str, str]) -> None:
+        if "Content-Length" not in response.headers and response.status_code not in _NO_BODY:
+            self.close_connection = True  # the end of the connection is the end of the body
+            headers["Connection"] = "close"
+        self._send_head(response, headers)
+        if self.command == "HEAD":
+            return
+        # The raw stream: what is encoded stays so.
+        while chunk := response.raw.read(_CHUNK, decode_content=False):
+            self.wfile.write(chunk)
+
+    def _send_head(self, response: Response, headers: Mapping[str, str]) -> None:
+        self.send_response_only(response.status_code, response.reason)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _refuse(self, status: int, reason: str) -> None:
+        data = f"{reason}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+
+def _location(url: str) -> str:
+    """``host:443``: what an address of ours has in common with the real one."""
+    scheme, _, location = origin_of(url).partition("://")
+    if ":" in location.rpartition("]")[2]:
+        return location
+    return f"{location}:{443 if scheme == 'https' else 80}"
+
+
+def _inside(origin: str) -> str:
+    return f"http://{_location(origin)}" if origin.startswith("https:") else origin
+
+
+def _pattern(origin: str) -> re.Pattern[str]:
+    """Matches ``origin`` in text, with escaped slashes as in JSON too, and any user in it."""
+    scheme, _, location = origin.partition("://")
+    default = "" if ":" in location.rpartition("]")[2] else _default_port(scheme)
+    return re.compile(
+        rf"{scheme}:(?:\\?/){{2}}(?:[^\s/@\"'<>]+@)?{re.escape(location)}{default}"
+        r"(?=[^\w.:-]|[.:](?:\s|$)|$)",
+        re.IGNORECASE,
+    )
+
+
+def _default_port(scheme: str) -> str:
+    return "(?::443)?" if scheme == "https" else "(?::80)?"
+
+
+def _substitute(text: str, pairs: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    for pattern, replacement in pairs:
+        text = pattern.sub(replacement, text)
+    return text
