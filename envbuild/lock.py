@@ -1,99 +1,92 @@
-"""Resolutions -> Lock: canonical order, input digest, what is to be built. Pure."""
+"""Resolutions -> Lock: the truth that every written file is a rendering of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from packaging.pylock import Pylock
+from packaging.version import Version
 
+from envbuild.canonical import PlatformLock, canonicalize
+from envbuild.context import Context, read_context, write_context
+from envbuild.inputs import describe_inputs, digest_inputs
 from envbuild.merge import Change, Plan
 from envbuild.model import Model
 from envbuild.notices import Notice
 from envbuild.options import LockOptions
-from envbuild.platforms import Target
 from envbuild.resolve.interface import Resolution
 from envbuild.server import ServerProfile
-from envbuild.spec import EnvSpec
 
 __all__ = [
     "Context",
     "Lock",
     "PlatformLock",
+    "Renderer",
+    "default_base_image",
     "describe_inputs",
     "digest_inputs",
     "make_lock",
     "read_context",
 ]
 
+# Wheels that load libraries which Docker's slim images lack and its full ones have
+# (``readelf -d`` of lightgbm 3.3.2 and 4.6.0: NEEDED libgomp.so.1).
+_NEED_FULL_IMAGE = frozenset({"lightgbm"})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformLock:
-    """The pip part for one target. ``to_build`` are the names that have no wheel for the target."""
 
-    target: Target
-    pylock: Pylock  # canonical order, no marker, artefacts that fit the target only
-    to_build: tuple[str, ...]
-    resolver: str
+class Renderer(Protocol):
+    """Turns a lock into the files of its context: ``emit.context.render`` is the one there is."""
+
+    def __call__(self, lock: Lock) -> Mapping[str, bytes]:
+        """The files by posix name, the lock files last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """A solved environment: the truth that every written file is a rendering of."""
+    """A solved environment.
+
+    ``inputs`` are canonical lines of all that the result depends on, ``input_digest`` their sha256
+    in hex. ``local_files`` maps names of the context (``files/x.whl``) to files of the model.
+    """
 
     model: Model
     plan: Plan
     options: LockOptions
     platforms: tuple[PlatformLock, ...]
-    inputs: tuple[str, ...]  # canonical lines: all that the result depends on
-    input_digest: str  # sha256 hex of the lines
+    inputs: tuple[str, ...]
+    input_digest: str
     base_image: str
-    local_files: Mapping[str, Path]  # context name (files/x.whl) -> file in the model
+    local_files: Mapping[str, Path]
+    renderer: Renderer = field(repr=False)
     changes: tuple[Change, ...] = ()
     notices: tuple[Notice, ...] = ()
 
     @property
     def server(self) -> ServerProfile:
+        """The profile that was locked."""
         return self.plan.server
 
     def files(self) -> Mapping[str, bytes]:
-        """Every file of the context by posix name, pylock last. The same lock gives the same bytes."""
-        raise NotImplementedError
+        """Every file of the context by posix name, the lock files last.
+
+        The same lock gives the same bytes.
+
+        Raises:
+            IntegrityError: a file of the model is no longer what was locked.
+            ProfileError: the profile's scoring script is not there.
+        """
+        return self.renderer(self)
 
     def write(self, directory: str | Path) -> Context:
-        """Write the context; see ``fs.write_tree`` for what happens when it fails."""
-        raise NotImplementedError
+        """Write the context; files that are as they should be are not touched.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """A written context, read back: ``locks`` by platform name."""
-
-    path: Path
-    locks: Mapping[str, PlatformLock]
-    server: str
-    runtime: str
-    model_name: str
-    base_image: str
-    inputs: tuple[str, ...]
-    input_digest: str
-
-
-def describe_inputs(
-    model: Model, spec: EnvSpec, server: ServerProfile, options: LockOptions
-) -> tuple[str, ...]:
-    """One line for each thing the lock depends on, sorted: ``conda.yaml: scikit-learn==0.24.1``.
-
-    No positions, comments or order of lines, so that only a change of meaning makes a lock stale;
-    no credentials. Local wheels count by their sha256.
-    """
-    raise NotImplementedError
-
-
-def digest_inputs(inputs: tuple[str, ...]) -> str:
-    """The sha256 (hex) of the lines."""
-    raise NotImplementedError
+        Raises:
+            OutputError: the directory lies in the model, files are in the way, or it cannot be
+                written; then nothing was.
+        """
+        return write_context(Path(directory), self.files(), model=self.model.path)
 
 
 def make_lock(
@@ -101,20 +94,46 @@ def make_lock(
     plan: Plan,
     resolutions: tuple[Resolution, ...],
     options: LockOptions,
+    *,
+    renderer: Renderer,
 ) -> Lock:
     """Put a plan and its resolutions, one for each platform, into canonical form.
 
     Raises:
-        ResolutionError: ``only_binary`` and something has no wheel.
+        ResolutionError: something has no file for its target, or ``only_binary`` and no wheel.
         IntegrityError: an artefact without a sha256.
+        ModelError: a file of the model that is to be installed is not there.
     """
-    raise NotImplementedError
+    platforms: list[PlatformLock] = []
+    local_files: dict[str, Path] = {}
+    for resolution in sorted(resolutions, key=lambda found: found.target.platform.name):
+        platform, local = canonicalize(model, resolution, only_binary=options.only_binary)
+        platforms.append(platform)
+        local_files |= local
+    inputs = describe_inputs(
+        model,
+        plan.spec,
+        plan.server,
+        options,
+        constraints=[entry for entry in plan.constraints if entry.origin.side == "option"],
+    )
+    found = [notice for resolution in resolutions for notice in resolution.notices]
+    return Lock(
+        model=model,
+        plan=plan,
+        options=options,
+        platforms=tuple(platforms),
+        inputs=inputs,
+        input_digest=digest_inputs(inputs),
+        base_image=options.base_image or default_base_image(plan.python, platforms),
+        local_files=dict(sorted(local_files.items())),
+        renderer=renderer,
+        changes=plan.changes,
+        notices=tuple(dict.fromkeys((*plan.notices, *found))),
+    )
 
 
-def read_context(directory: str | Path) -> Context:
-    """Read the lock files of a context or bundle.
-
-    Raises:
-        LockFileError: none there, not ours, or edited since it was written.
-    """
-    raise NotImplementedError
+def default_base_image(python: Version, platforms: list[PlatformLock]) -> str:
+    """Docker's image of a Python release: slim, unless a package needs what only the full has."""
+    names = {package.name for platform in platforms for package in platform.pylock.packages}
+    return f"python:{python}" if names & _NEED_FULL_IMAGE else f"python:{python}-slim"

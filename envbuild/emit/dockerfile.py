@@ -1,0 +1,253 @@
+"""``Dockerfile`` and ``.dockerignore``: one recipe, with the index or with a bundle and no network.
+
+Only what both builders of Docker know: docker-py drives the classic one, so no ``RUN --mount``.
+Pure: a header and the names of the lock files in, text out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envbuild.header import Header
+
+__all__ = ["MODEL_FOLDER", "Recipe", "dockerfile_text", "dockerignore_text"]
+
+MODEL_FOLDER = "/opt/model"
+"""Where a model that is part of the image lies; the scoring scripts look there last."""
+
+_VENV = "/opt/venv"
+_USER = 10001  # above the range that distributions and base images give out
+_IMAGE = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What an image is made of. File names are those of the context, by platform; ``title`` and
+    ``digest`` (sha256 in hex, of the lock) label it. ``docker`` maps a platform to Docker's name.
+    """
+
+    header: Header
+    digest: str
+    requirements: Mapping[str, str]
+    unhashed: Mapping[str, str]
+    tools: Mapping[str, str]
+    machines: Mapping[str, str]  # platform name -> uname -m
+
+
+def dockerfile_text(recipe: Recipe) -> str:
+    """The Dockerfile."""
+    blocks = [
+        _introduction(recipe),
+        _arguments(recipe.header),
+        _CONTEXT_STAGE,
+        _builder_stage(recipe),
+        _runtime_stage(recipe),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def dockerignore_text(recipe: Recipe) -> str:
+    """What the build may see: the files that the image is made of."""
+    names = [
+        *recipe.requirements.values(),
+        *recipe.unhashed.values(),
+        "files",
+        "tools",
+        "wheels",
+        "SHA256SUMS",
+        "score.py",
+        "model",
+    ]
+    lines = [
+        "# Nothing but what the Dockerfile uses, so that nothing else makes it build anew.",
+        "*",
+        *(f"!{name}" for name in names),
+        "**/__pycache__",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _introduction(recipe: Recipe) -> str:
+    header = recipe.header
+    tag = re.sub(r"[^a-z0-9]+", "-", header.model.lower()).strip("-") or "model"
+    platforms = ", ".join(recipe.machines)
+    return f"""\
+# {_comment(header.model)} behind {header.server}: CPython {header.target.python} on {platforms}.
+# Written by envbuild lock.
+#
+#   docker build -t {tag} .                   from the package index
+#   docker build --network none -t {tag} .    in a bundle of 'envbuild export': nothing is fetched
+#
+# A folder "model" beside this file becomes part of the image. Without one, mount the model at
+# {MODEL_FOLDER}; Azure ML mounts it where it likes and says so in AZUREML_MODEL_DIR."""
+
+
+def _arguments(header: Header) -> str:
+    major, minor = header.target.glibc
+    lines = [
+        "# For another registry: --build-arg BASE_IMAGE=registry.example/python:…, with the same",
+        f"# Python and glibc {major}.{minor} or newer, for which the wheels are.",
+        f"ARG BASE_IMAGE={header.base_image}",
+    ]
+    if header.to_build:
+        names = ", ".join(header.to_build)
+        lines += [
+            f"# Without a wheel, so that the index can only give sources to compile: {names}.",
+            "# A bundle has their wheels; for it --build-arg BUILDER_IMAGE may be the base image.",
+        ]
+    lines.append(f"ARG BUILDER_IMAGE={_builder_image(header)}")
+    return "\n".join(lines)
+
+
+def _builder_image(header: Header) -> str:
+    """An image with compilers and git where something has to be built, else the base image."""
+    found = _IMAGE.fullmatch(header.base_image)
+    if not header.to_build or not found or found["name"] != "python" or found["digest"]:
+        return "${BASE_IMAGE}"
+    tag = re.sub(r"-slim\b", "", found["tag"] or "")
+    return f"python:{tag}" if tag != found["tag"] else "${BASE_IMAGE}"
+
+
+_CONTEXT_STAGE = """\
+# What lies beside this file, checked and sorted, so that each later step takes only its own part
+# and is not done again when another one changes.
+FROM ${BASE_IMAGE} AS context
+USER root
+COPY . /context/
+WORKDIR /context
+RUN if [ -f SHA256SUMS ]; then sha256sum --check --ignore-missing --quiet SHA256SUMS; fi \\
+ && mkdir -p model /app \\
+ && if [ -f score.py ]; then mv score.py /app/; fi \\
+ && mv model /model \\
+ && chmod -R a+rX /app /model"""
+
+
+def _builder_stage(recipe: Recipe) -> str:
+    minor = recipe.header.target.python_minor
+    python, dotted = "{}, {}".format(*minor), "{}.{}".format(*minor)
+    return f"""\
+# The environment is made at the path where it will run: a venv's scripts have that path inside.
+FROM ${{BUILDER_IMAGE}} AS builder
+USER root
+COPY --from=context /context/ /context/
+WORKDIR /context
+RUN python3 -c 'import sys; sys.exit(sys.version_info[:2] != ({python}) and "no Python {dotted}")' \\
+ && python3 -m venv {_VENV}
+{_install_steps(recipe)}"""
+
+
+def _install_steps(recipe: Recipe) -> str:
+    several = len(recipe.requirements) > 1
+    unhashed = _file(recipe.unhashed, several, "requirements.vcs.{}.txt")
+    steps = [
+        *(_platform_steps(recipe) if several else []),
+        'if [ -d wheels ]; then export PIP_NO_INDEX=1 PIP_FIND_LINKS="wheels tools"; fi',
+        _pip("--require-hashes", _file(recipe.tools, several, "tools/requirements.{}.txt")),
+        _pip("--require-hashes", _file(recipe.requirements, several, "requirements.{}.txt")),
+    ]
+    if recipe.unhashed:
+        steps.append(f"if [ -f {unhashed} ]; then {_pip('', unhashed)}; fi")
+    comment = [
+        "# pip first, since the one in an old Python does not know today's wheels. Each file must",
+        "# have a hash that the lock knows. In a bundle pip sees the bundle and nothing else.",
+    ]
+    return "\n".join([*comment, "RUN " + " \\\n && ".join(steps)])
+
+
+def _platform_steps(recipe: Recipe) -> list[str]:
+    """The platform is the machine's that builds: the classic builder has no TARGETARCH."""
+    cases = " ".join(f"{machine}) platform={name} ;;" for name, machine in recipe.machines.items())
+    wrong = '*) echo "no lock for $(uname -m)" >&2; exit 1 ;;'
+    return [f'case "$(uname -m)" in {cases} {wrong} esac']
+
+
+def _file(names: Mapping[str, str], several: bool, pattern: str) -> str:  # noqa: FBT001
+    if several:
+        return '"' + pattern.format("${platform}") + '"'
+    return next(iter(names.values()), "")
+
+
+def _pip(flag: str, file: str) -> str:
+    flags = " ".join(part for part in ("--no-cache-dir", "--no-deps", flag) if part)
+    return f"{_VENV}/bin/python -m pip install {flags} -r {file}"
+
+
+def _runtime_stage(recipe: Recipe) -> str:
+    serving = recipe.header.serving
+    blocks = [
+        f"""\
+# From what changes least to what changes most: the user, the environment, the script, the model.
+# New weights then only replace the last layer.
+FROM ${{BASE_IMAGE}} AS runtime
+USER root
+# By number, so that Kubernetes can see that it is not root; with a home for caches.
+RUN useradd --no-log-init --create-home --uid {_USER} --user-group serving
+WORKDIR /app
+COPY --from=builder {_VENV}/ {_VENV}/
+COPY --from=context /app/ /app/
+COPY --from=context /model/ {MODEL_FOLDER}/""",
+        _environment(serving.environment),
+        _labels(recipe),
+        f"USER {_USER}",
+    ]
+    if serving.port is not None:
+        blocks.append(f"EXPOSE {serving.port}")
+    if serving.port is not None and serving.probes:
+        blocks.append(_healthcheck(serving.port, serving.probes.liveness))
+    if serving.command:
+        blocks.append(f"CMD {json.dumps(list(serving.command))}")
+    return "\n".join(blocks)
+
+
+def _environment(extra: Mapping[str, str]) -> str:
+    values = {
+        "PATH": f"{_VENV}/bin:$PATH",
+        # Nothing can be written to the environment, and logs are to be seen when they happen.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **dict(sorted(extra.items())),
+    }
+    return "ENV " + " \\\n    ".join(_assignment(*item) for item in values.items())
+
+
+def _healthcheck(port: int, path: str) -> str:
+    # http.client knows no proxies, which would answer for a server that is not there.
+    code = (
+        f"import http.client as h; c = h.HTTPConnection('127.0.0.1', {port}, timeout=4); "
+        f"c.request('GET', '{path}'); raise SystemExit(c.getresponse().status != 200)"
+    )
+    return (
+        "# Loading a large model takes minutes, in which a failure does not count.\n"
+        "HEALTHCHECK --interval=30s --timeout=5s --start-period=10m --retries=3 \\\n"
+        f"    CMD {json.dumps(['python', '-c', code])}"
+    )
+
+
+def _labels(recipe: Recipe) -> str:
+    header = recipe.header
+    found = _IMAGE.fullmatch(header.base_image)
+    digest = found["digest"] if found else None
+    labels = {
+        "org.opencontainers.image.title": header.model,
+        "org.opencontainers.image.base.name": header.base_image.partition("@")[0],
+        **({"org.opencontainers.image.base.digest": digest} if digest else {}),
+        "io.envbuild.version": header.version,
+        "io.envbuild.server": header.server,
+        "io.envbuild.lock-digest": f"sha256:{recipe.digest}",
+    }
+    return "LABEL " + " \\\n      ".join(_assignment(*item) for item in labels.items())
+
+
+def _assignment(name: str, value: str) -> str:
+    """``name=value`` for ENV and LABEL, in quotes where needed; only PATH refers to a variable."""
+    if re.fullmatch(r"[\w./:@%+,=-]+", value) or name == "PATH":
+        return f"{name}={value}"
+    escaped = re.sub(r'(["\\$])', r"\\\1", value).replace("\n", " ")
+    return f'{name}="{escaped}"'
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())
