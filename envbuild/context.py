@@ -17,6 +17,7 @@ from envbuild.header import (
     Serving,
     content_digest,
     find_locks,
+    lock_name,
     parse_header,
     split_lock,
 )
@@ -27,7 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Context", "read_context", "write_context"]
+__all__ = ["Context", "find_locks", "lock_name", "read_context", "write_context"]
 
 _AGAIN = "envbuild lock again"
 _KEPT_SUFFIX = ".edited"

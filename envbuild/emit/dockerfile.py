@@ -134,7 +134,7 @@ FROM ${{BUILDER_IMAGE}} AS builder
 USER root
 COPY --from=context /context/ /context/
 WORKDIR /context
-RUN python3 -c 'import sys; sys.exit(sys.version_info[:2] != ({python}) and "no Python {dotted}")' \\
+RUN python3 -c 'import sys; sys.version_info[:2] == ({python}) or sys.exit("no Python {dotted}")' \\
  && python3 -m venv {_VENV}
 {_install_steps(recipe)}"""
 

@@ -11,12 +11,13 @@ from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel
 
 from envbuild.canonical import PlatformLock
 from envbuild.emit.toml import render_pairs, render_tables
-from envbuild.header import Header, content_digest
+from envbuild.header import Header, content_digest, lock_name
 from envbuild.redact import redact, without_userinfo
 from envbuild.requirements import IndexOption
 
 __all__ = [
     "index_lines",
+    "lock_name",
     "packages_text",
     "pin",
     "pylock_text",
