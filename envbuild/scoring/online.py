@@ -136,20 +136,32 @@ class Scorer:
         Raises:
             RequestError: the body does not fit the signature, or the model failed.
         """
-        key, data, params = split_body(body)
-        problems = []
-        params = check_params(params, self.signature.params, problems)
-        data = enforce_input(key, data, self.signature, problems)
-        if problems:
-            raise RequestError("the request does not fit the model's signature", problems)
-        # mlflow before 2.6 knows no params, and its models have none in their signature.
-        extra = {} if params is None else {"params": params}
         try:
+            data, params = self.enforce(body)
+            # mlflow before 2.6 knows no params, and its models have none in their signature.
+            extra = {} if params is None else {"params": params}
             return encode(self.model.predict(data, **extra))
-        except TimeoutError:  # the server's alarm; it has an answer of its own
+        except (RequestError, TimeoutError):  # the server has its own answer to its alarm
             raise
         except Exception as error:
             raise worded(error) from error
+
+    def enforce(self, body):
+        """The data and params for ``predict``, by the signature.
+
+        Raises:
+            RequestError: the body does not fit.
+        """
+        key, data, params = split_body(body)
+        problems = []
+        params = check_params(params, self.signature.params, problems)
+        try:
+            data = enforce_input(key, data, self.signature, problems)
+        except OverflowError:
+            raise RequestError("a number is too large") from None
+        if problems:
+            raise RequestError("the request does not fit the model's signature", problems)
+        return data, params
 
 
 def worded(error):
@@ -157,7 +169,7 @@ def worded(error):
     if refused_by_mlflow(error):
         return RequestError(f"mlflow refused the input: {error}")
     error_id = uuid.uuid4().hex
-    log(f"error {error_id}: predict raised {chain_of(error)}")
+    log(f"error {error_id}: {chain_of(error)}")
     sys.stderr.writelines(traceback.format_tb(error.__traceback__))
     sys.stderr.flush()
     return RequestError("the model failed; its log has more under this id", (), 500, error_id)
@@ -500,17 +512,21 @@ def to_frame(table, fields, problems):
         if name is None:
             name = table.names[position] if table.names else position
         if isinstance(field.type, str):
-            columns[name] = convert(values, field.type, problems, partial(spot_in, field.label))
+            locate = partial(spot_in, field.label)
+            columns[name] = convert(values, field.type, problems, locate, IN_COLUMN)
         else:
             spots = map(partial(spot_in, field.label), itertools.count())
-            cells = [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
-            columns[name] = object_array(cells)
+            columns[name] = [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
     return None if problems else pd.DataFrame(columns, index=table.index)
 
 
 def spot_in(label, row):
     """Where the problem with a cell is."""
     return label, row
+
+
+# What a nested type is in Python, and what stands for nothing where it is optional.
+NESTED = {"array": (list, []), "object": (dict, {}), "map": (dict, {})}
 
 
 def convert_nested(value, field, spot, problems):
@@ -520,13 +536,14 @@ def convert_nested(value, field, spot, problems):
     """
     path, row = spot
     kind, inner = (field.type, None) if isinstance(field.type, str) else field.type
-    empty = value is None or value in ([], {})
+    python_type, nothing = NESTED.get(kind, ((bool, int, float, str), None))
+    empty = value is None or value == nothing
+    is_nan = isinstance(value, float) and math.isnan(value)
     if value is not ABSENT and (kind == "any" or (empty and inner == ("any", None))):
         return value
-    if not field.required and (empty or value is ABSENT):
+    if not field.required and (empty or value is ABSENT or is_nan):
         return value if empty else None
-    scalars = (bool, int, float, str)
-    if not isinstance(value, {"array": list, "object": dict, "map": dict}.get(kind, scalars)):
+    if not isinstance(value, python_type):
         problems.append(Problem(path, row, describe(field.type), json_type(value)))
         return None
     if kind == "array":
@@ -534,19 +551,25 @@ def convert_nested(value, field, spot, problems):
     if kind in ("object", "map"):
         fields = inner if kind == "object" else {key: field._replace(type=inner) for key in value}
         return convert_object(value, fields, spot, problems)
-    converted = convert([value], kind, problems, lambda _: spot)
+    converted = native(convert([value], kind, problems, lambda _: spot), kind)
     return None if converted is None else converted[0]
 
 
 def convert_array(values, field, spot, problems):
-    """The elements of an array; as numpy array where in a list mlflow would not know the type."""
+    """The elements of an array."""
     path, row = spot
     if not isinstance(field.type, str):
         spots = ((f"{path}[{i}]", row) for i in itertools.count())
         return [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
-    array = convert(values, field.type, problems, lambda i: (f"{path}[{i}]", row))
-    plain_types = ("boolean", "long", "double")
-    return array.tolist() if field.type in plain_types and array is not None else array
+    return native(
+        convert(values, field.type, problems, lambda i: (f"{path}[{i}]", row)), field.type
+    )
+
+
+def native(array, type_):
+    """Python's own objects for the types that mlflow recognizes by them, else the array."""
+    is_native = array is not None and type_ in ("boolean", "string", "long", "double")
+    return array.tolist() if is_native else array
 
 
 def convert_object(value, fields, spot, problems):
@@ -672,15 +695,16 @@ def object_array(values):
     return array
 
 
-def convert(values, type_, problems, locate):
+def convert(values, type_, problems, locate, special=None):
     """Scalars as an array of exactly ``type_``, a column type of mlflow or a dtype of numpy.
 
     Types widen where no value changes, by the rules of ``_enforce_mlflow_datatype`` in
     mlflow/models/utils.py. The types that are present are looked at once, rows only on a mismatch;
     ``locate`` gives the field and row of a position for the problems, and None is the result then.
+    ``special`` has the converters of types that are not numpy's own.
     """
     dtype = np.dtype(COLUMN_TYPES.get(type_, type_))
-    converter = BY_NAME.get(type_) or BY_KIND.get(dtype.kind, to_objects)
+    converter = (special or IN_VALUE).get(type_) or BY_KIND.get(dtype.kind, to_objects)
     try:
         return converter(values, set(map(type, values)), dtype)
     except MismatchError as mismatch:
@@ -741,20 +765,12 @@ def to_floats(values, present, dtype):
         return array.astype(dtype)
 
 
-def to_booleans(values, present, dtype):
-    """True and false in a tensor."""
-    if present != {bool}:
-        check(values, lambda value: None if type(value) is bool else json_type(value))
-    return np.array(values, dtype=dtype)
-
-
-def to_nullable_booleans(values, present, dtype):
-    """True, false and null in a column."""
-    if NoneType not in present:
-        return to_booleans(values, present, dtype)
-    wanted = (bool, NoneType)
-    check(values, lambda value: None if type(value) in wanted else json_type(value))
-    return object_array(values)
+def to_booleans(values, present, dtype, *, nullable=False):
+    """True and false."""
+    wanted = {bool, NoneType} if nullable else {bool}
+    if not present <= wanted:
+        check(values, lambda value: None if type(value) in wanted else json_type(value))
+    return object_array(values) if NoneType in present else np.array(values, dtype=dtype)
 
 
 def to_strings(values, present, _dtype):
@@ -766,20 +782,21 @@ def to_strings(values, present, _dtype):
 
 
 def to_texts(values, present, dtype):
-    """Strings of a tensor."""
+    """Strings and nothing else."""
     if present != {str}:
         check(values, lambda value: None if type(value) is str else json_type(value))
     return np.array(values, dtype=dtype)
 
 
-def to_bytes(values, _present, _dtype):
+def to_bytes(values, _present, _dtype, *, nullable=False):
     """Bytes from base64, with or without line breaks."""
+    wanted = {str, NoneType} if nullable else {str}
 
     def decoded(text):
         return None if text is None else base64.b64decode("".join(text.split()), validate=True)
 
     def received(value):
-        if type(value) not in (str, NoneType):
+        if type(value) not in wanted:
             return json_type(value)
         try:
             decoded(value)
@@ -787,11 +804,8 @@ def to_bytes(values, _present, _dtype):
             return "string that is not base64"
         return None
 
-    try:
-        return [decoded(value) for value in values]
-    except (AttributeError, ValueError):
-        check(values, received)
-        raise
+    check(values, received)
+    return [decoded(value) for value in values]
 
 
 def to_datetimes(values, present, dtype):
@@ -837,7 +851,13 @@ COLUMN_TYPES = {
     "binary": "bytes",
     "datetime": "datetime64[ns]",
 }
-BY_NAME = {"boolean": to_nullable_booleans, "string": to_strings, "binary": to_bytes}
+IN_VALUE = {"binary": to_bytes}
+# A column may hold more than an array or an object may.
+IN_COLUMN = {
+    "binary": partial(to_bytes, nullable=True),
+    "boolean": partial(to_booleans, nullable=True),
+    "string": to_strings,
+}
 BY_KIND = {
     "b": to_booleans,
     "i": to_integers,
