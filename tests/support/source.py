@@ -18,10 +18,16 @@ _PROGRAMS = ("emit/bundle_files/", "probes/", "scoring/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """One imported module, with where that is written."""
+    """One thing that is imported, with where that is written: ``import module`` has no ``name``,
+    ``from module import name`` has one, which may be a module as well.
+    """
 
     module: str
+    name: str
     line: int
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}" if self.name else self.module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +49,15 @@ class Module:
         return _parse(self.path)
 
     def imports(self) -> Iterator[Import]:
-        """Every module imported anywhere in the file, also inside functions."""
+        """Everything imported anywhere in the file, also inside functions."""
         for node in ast.walk(self.tree()):
             match node:
                 case ast.Import(names=names):
                     for alias in names:
-                        yield Import(module=alias.name, line=node.lineno)
+                        yield Import(module=alias.name, name="", line=node.lineno)
                 case ast.ImportFrom(module=str(module), names=names):
-                    yield Import(module=module, line=node.lineno)
                     for alias in names:
-                        yield Import(module=f"{module}.{alias.name}", line=node.lineno)
+                        yield Import(module=module, name=alias.name, line=node.lineno)
                 case _:
                     pass
 
