@@ -14,7 +14,7 @@ from envbuild.build.local import LocalBuilder
 from envbuild.build.requirements import PinResolver, newest_upload
 from envbuild.build.sources import SourceTrees
 from envbuild.canonical import FILES, PlatformLock
-from envbuild.context import Context, lock_name
+from envbuild.context import Context
 from envbuild.emit.archive import archive_suffix, read_member, write
 from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
 from envbuild.emit.content import Content, Entry, checksums
@@ -28,7 +28,7 @@ from envbuild.emit.manifest import (
     tool_requirements,
 )
 from envbuild.emit.selection import select
-from envbuild.emit.tools import Tool, locate, seeded, tools_for
+from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for
 from envbuild.emit.wheelhouse import HousedWheel, house
 from envbuild.errors import (
     EnvbuildError,
@@ -40,7 +40,8 @@ from envbuild.errors import (
 from envbuild.fetch.cache import ArtefactCache
 from envbuild.fetch.credentials import CredentialStore
 from envbuild.fetch.download import Artefact, Downloader
-from envbuild.fetch.transport import Transport
+from envbuild.fetch.transport import Transport, with_login
+from envbuild.header import lock_name
 from envbuild.options import ExportOptions
 from envbuild.process import Runner, run
 from envbuild.reporter import SILENT, Reporter
@@ -56,6 +57,7 @@ def export(
     runner: Runner = run,
     progress: Reporter = SILENT,
     options: ExportOptions | None = None,
+    toolbox: Toolbox = tools_for,
 ) -> Bundle:
     """Write the bundle of ``context`` to ``output``: a folder, or an archive by its suffix.
 
@@ -84,6 +86,7 @@ def export(
         downloader=downloader,
         builder=builder,
         reporter=progress,
+        toolbox=toolbox,
     )
     content = exporter.content()
     write(content, output, reporter=progress)
@@ -153,7 +156,7 @@ def _builder(
         ambient=ambient,
         runner=runner,
         folder=folder / "pins",
-        indexes=_indexes(context.locks, options),
+        indexes=_with_logins(_indexes(context.locks, options), downloader.transport),
         cutoff=newest_upload([lock.pylock for lock in context.locks.values()]),
         constraints="".join(path.read_text("utf-8") for path in options.build_constraints),
         offline=options.offline,
@@ -177,6 +180,7 @@ class _Exporter:
     downloader: Downloader
     builder: Builder
     reporter: Reporter
+    toolbox: Toolbox
 
     def content(self) -> Content:
         """Every file of the bundle."""
@@ -210,7 +214,7 @@ class _Exporter:
     def _tools(self) -> tuple[Tool, ...]:
         by_file: dict[str, Tool] = {}
         for lock in self.locks.values():
-            by_file |= {tool.file: tool for tool in tools_for(lock.target.python)}
+            by_file |= {tool.file: tool for tool in self.toolbox(lock.target.python)}
         tools = tuple(by_file[file] for file in sorted(by_file))
         cache = self.downloader.cache
         if all(cache.path(tool.artefact.sha256).exists() for tool in tools):
@@ -224,7 +228,7 @@ class _Exporter:
         for name, lock in self.locks.items():
             python = lock.target.python
             beside = seeded(
-                tools_for(python), python=python, locked=[wheel.name for wheel in wheels[name]]
+                self.toolbox(python), python=python, locked=[wheel.name for wheel in wheels[name]]
             )
             requirements = requirements_name(name, self.context.locks)
             texts[requirements] = local_requirements(wheels[name])
@@ -255,7 +259,7 @@ class _Exporter:
         platforms = []
         for name, lock in self.locks.items():
             requirements = requirements_name(name, self.context.locks)
-            pip = next(tool for tool in tools_for(lock.target.python) if tool.name == "pip")
+            pip = next(tool for tool in self.toolbox(lock.target.python) if tool.name == "pip")
             names = {
                 "lock": lock_name(name, self.context.locks),
                 "requirements": requirements,
@@ -325,6 +329,13 @@ def _model_files(model: Path) -> Mapping[str, Entry]:
         if path.is_file():
             entries[f"model/{path.relative_to(root).as_posix()}"] = Entry.of_file(path)
     return entries
+
+
+def _with_logins(indexes: Sequence[str], transport: Transport) -> tuple[str, ...]:
+    """The addresses with the user's credentials, for uv, which is kept from the user's netrc."""
+    store = transport.credentials
+    logins = {url: store.for_url(url) for url in indexes} if store else {}
+    return tuple(with_login(url, login) if (login := logins.get(url)) else url for url in indexes)
 
 
 def _indexes(locks: Mapping[str, PlatformLock], options: ExportOptions) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.specifiers import SpecifierSet
@@ -22,10 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-__all__ = ["Tool", "locate", "seeded", "tools_for"]
+__all__ = ["Tool", "Toolbox", "locate", "seeded", "tools_for"]
 
 _PYPI_FILES = "files.pythonhosted.org"
 # Images and environments of older Pythons come with these two, and packages rely on it.
@@ -40,6 +37,10 @@ class Tool:
     version: str
     file: str
     artefact: Artefact
+
+
+Toolbox = Callable[[Version], tuple[Tool, ...]]
+"""The tools that a bundle for a Python release carries."""
 
 
 def tools_for(python: Version) -> tuple[Tool, ...]:

@@ -12,13 +12,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import proxy_bypass_environment
 
 if TYPE_CHECKING:
     from requests import Response, Session
 
-__all__ = ["Credentials", "Refused", "Transport", "Unreachable", "describe", "shown_host"]
+__all__ = [
+    "Credentials",
+    "Refused",
+    "Transport",
+    "Unreachable",
+    "describe",
+    "shown_host",
+    "with_login",
+]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # 425, 429 and the 5xx that proxies and overloaded servers answer with.
@@ -32,6 +40,9 @@ class Credentials(Protocol):
 
     def for_url(self, url: str) -> tuple[str, str] | None:
         """User and password for this URL's scheme, host and port, or None."""
+
+    def after_refusal(self, url: str) -> bool:
+        """Look further, once a server has refused us; whether ``for_url`` knows more now."""
 
 
 class Refused(Exception):  # noqa: N818 - a fact for the download, worded as an error there
@@ -92,6 +103,9 @@ class Transport:
     def _follow(self, url: str, headers: Mapping[str, str]) -> Response:
         for _ in range(_MOST_REDIRECTS):
             response = self.exchange("GET", url, headers=headers)
+            if response.status_code == 401 and self._knows_more(url):
+                response.close()
+                response = self.exchange("GET", url, headers=headers)
             if response.status_code not in _REDIRECTS:
                 _check(response)
                 return response
@@ -101,6 +115,10 @@ class Transport:
             if urlsplit(url).scheme not in {"http", "https"}:
                 raise Refused("it redirects to something that is not http", response.status_code)
         raise Refused(f"more than {_MOST_REDIRECTS} redirects", 0)
+
+    def _knows_more(self, url: str) -> bool:
+        store = self.credentials
+        return store is not None and not store.for_url(url) and store.after_refusal(url)
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
@@ -147,6 +165,13 @@ class Transport:
 
     def _certificates(self) -> str | bool:
         return next((self.environ[name] for name in _CA_VARIABLES if self.environ.get(name)), True)
+
+
+def with_login(url: str, login: tuple[str, str]) -> str:
+    """``url`` with user and password in it. Never show or store the result."""
+    parts = urlsplit(url)
+    user, password = (quote(part, safe="") for part in login)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
 
 
 def shown_host(url: str) -> str:
