@@ -118,7 +118,8 @@ def steps(options: argparse.Namespace) -> Iterator[Step]:
         for minor in OTHER_PYTHONS:
             yield other_python_step(minor, chosen)
     if not options.fast:
-        yield Step("live tests", ((python, *PYTEST, "--durations=10", *LIVE, *chosen),))
+        live = (python, *PYTEST, "--dist=loadfile", "--durations=15", *LIVE, *chosen)
+        yield Step("live tests", (live,))
     yield hadolint_step()
 
 

@@ -73,7 +73,12 @@ OPENS_CONNECTIONS = (
     "ftplib",
     "socketserver",
 )
-OPENS_NOTHING = ("urllib.request.url2pathname", "urllib.request.pathname2url")
+# Functions on text, and an error that the client of the Docker engine lets through.
+OPENS_NOTHING = (
+    "urllib.request.url2pathname",
+    "urllib.request.pathname2url",
+    "requests.exceptions.RequestException",
+)
 READS_SURROUNDINGS = (
     "os.environ",
     "os.environb",
