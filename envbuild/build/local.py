@@ -244,8 +244,12 @@ class _Run:
         )
 
     def _uv(self, argv: Sequence[str], environment: Mapping[str, str], failed: str) -> None:
+        cache = {"UV_CACHE_DIR": str(self.builder.ambient.cache_root() / "uv")}
         done = self.builder.runner(
-            [uv.find_uv_bin(), *argv], env=environment, cwd=self.workdir, timeout=_BUILD_SECONDS
+            [uv.find_uv_bin(), *argv],
+            env={**environment, **cache},
+            cwd=self.workdir,
+            timeout=_BUILD_SECONDS,
         )
         if done.returncode != 0:
             raise BuildError(

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -20,6 +20,7 @@ from envbuild.emit.export import export
 from envbuild.emit.tools import Tool
 from envbuild.fetch.download import Artefact
 from envbuild.options import ExportOptions
+from envbuild.platforms import Target, parse_platform
 from tests.support.contexts import context_of, lock_of
 from tests.support.index import Distribution, Index, wheel
 
@@ -100,6 +101,22 @@ class Site:
 
     def context(self, *entries: str, name: str = "context") -> Context:
         return context_of(self.folder / name, self.lock(*entries))
+
+    def context_for(
+        self,
+        lock: PlatformLock,
+        *,
+        python: str = "",
+        platform: str = "",
+        name: str = "context",
+    ) -> Context:
+        """A context for another target with the packages of ``lock``."""
+        target = Target(
+            python=Version(python) if python else lock.target.python,
+            platform=parse_platform(platform) if platform else lock.target.platform,
+            glibc=lock.target.glibc,
+        )
+        return context_of(self.folder / name, replace(lock, target=target))
 
     def export(
         self,
