@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,7 @@ __all__ = [
     "describe_inputs",
     "digest_inputs",
     "make_lock",
+    "need_full_image",
     "read_context",
 ]
 
@@ -133,7 +134,12 @@ def make_lock(
     )
 
 
-def default_base_image(python: Version, platforms: list[PlatformLock]) -> str:
+def default_base_image(python: Version, platforms: Iterable[PlatformLock]) -> str:
     """Docker's image of a Python release: slim, unless a package needs what only the full has."""
+    return f"python:{python}" if need_full_image(platforms) else f"python:{python}-slim"
+
+
+def need_full_image(platforms: Iterable[PlatformLock]) -> tuple[str, ...]:
+    """The packages of a lock that load libraries which slim images lack, sorted."""
     names = {package.name for platform in platforms for package in platform.pylock.packages}
-    return f"python:{python}" if names & _NEED_FULL_IMAGE else f"python:{python}-slim"
+    return tuple(sorted(names & _NEED_FULL_IMAGE))

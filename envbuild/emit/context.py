@@ -13,6 +13,7 @@ from envbuild.emit.azureml import CODE_FOLDER, azureml_files
 from envbuild.emit.dockerfile import Recipe, dockerfile_text, dockerignore_text
 from envbuild.emit.environment import environment_text
 from envbuild.emit.lockfiles import (
+    needs_credentials,
     packages_text,
     pin,
     pylock_text,
@@ -26,7 +27,7 @@ from envbuild.errors import IntegrityError, ProfileError
 from envbuild.fs import sha256_bytes
 from envbuild.header import DirectRequirement, Header, Serving, lock_name
 from envbuild.inputs import describe_options
-from envbuild.lock import Lock
+from envbuild.lock import Lock, need_full_image
 from envbuild.merge import Change
 from envbuild.server import ServerProfile
 
@@ -174,6 +175,9 @@ def _image_files(
         header=headers[linux[0].target.platform.name],
         digest=sha256_bytes("".join(map(_packages, lock.platforms)).encode()),
         machines=machines,
+        to_build=tuple(sorted({name for platform in linux for name in platform.to_build})),
+        need_full_image=() if lock.options.base_image else need_full_image(linux),
+        private_index=any(needs_credentials(option) for option in lock.plan.index_options),
         requirements={name: names.requirements[name] for name in machines},
         unhashed={
             name: names.unhashed[name] for name in machines if names.unhashed[name] in beside

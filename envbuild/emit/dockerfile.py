@@ -25,24 +25,29 @@ _IMAGE = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What an image is made of. File names are those of the context, by platform; ``title`` and
-    ``digest`` (sha256 in hex, of the lock) label it. ``docker`` maps a platform to Docker's name.
+    """What an image is made of. Mappings are by platform name, files those of the context.
+
+    ``digest`` is the sha256 (hex) of the locked packages. ``to_build`` have no wheel on one of the
+    platforms, ``need_full_image`` load libraries that slim images lack.
     """
 
     header: Header
     digest: str
+    machines: Mapping[str, str]  # what uname -m says there
     requirements: Mapping[str, str]
     unhashed: Mapping[str, str]
     tools: Mapping[str, str]
-    machines: Mapping[str, str]  # platform name -> uname -m
+    to_build: tuple[str, ...] = ()
+    need_full_image: tuple[str, ...] = ()
+    private_index: bool = False
 
 
 def dockerfile_text(recipe: Recipe) -> str:
     """The Dockerfile."""
     blocks = [
         _introduction(recipe),
-        _arguments(recipe.header),
-        _CONTEXT_STAGE,
+        _arguments(recipe),
+        _PARTS_STAGE,
         _builder_stage(recipe),
         _runtime_stage(recipe),
     ]
@@ -72,10 +77,11 @@ def dockerignore_text(recipe: Recipe) -> str:
 
 def _introduction(recipe: Recipe) -> str:
     header = recipe.header
+    behind = f" behind {header.server}" if header.serving.kind != "none" else ""
     tag = re.sub(r"[^a-z0-9]+", "-", header.model.lower()).strip("-") or "model"
     platforms = ", ".join(recipe.machines)
     return f"""\
-# {_comment(header.model)} behind {header.server}: CPython {header.target.python} on {platforms}.
+# {_comment(header.model)}{behind}: CPython {header.target.python} on {platforms}.
 # Written by envbuild lock.
 #
 #   docker build -t {tag} .                   from the package index
@@ -85,37 +91,43 @@ def _introduction(recipe: Recipe) -> str:
 # {MODEL_FOLDER}; Azure ML mounts it where it likes and says so in AZUREML_MODEL_DIR."""
 
 
-def _arguments(header: Header) -> str:
+def _arguments(recipe: Recipe) -> str:
+    header = recipe.header
     major, minor = header.target.glibc
     lines = [
         "# For another registry: --build-arg BASE_IMAGE=registry.example/python:…, with the same",
         f"# Python and glibc {major}.{minor} or newer, for which the wheels are.",
-        f"ARG BASE_IMAGE={header.base_image}",
     ]
-    if header.to_build:
-        names = ", ".join(header.to_build)
+    if recipe.need_full_image:
+        names = ", ".join(recipe.need_full_image)
+        lines.append(f"# Not a slim image, which lacks libraries that this loads: {names}.")
+    lines.append(f"ARG BASE_IMAGE={header.base_image}")
+    if recipe.to_build:
+        names = ", ".join(recipe.to_build)
         lines += [
             f"# Without a wheel, so that the index can only give sources to compile: {names}.",
             "# A bundle has their wheels; for it --build-arg BUILDER_IMAGE may be the base image.",
         ]
-    lines.append(f"ARG BUILDER_IMAGE={_builder_image(header)}")
+    lines.append(f"ARG BUILDER_IMAGE={_builder_image(recipe)}")
     return "\n".join(lines)
 
 
-def _builder_image(header: Header) -> str:
+def _builder_image(recipe: Recipe) -> str:
     """An image with compilers and git where something has to be built, else the base image."""
-    found = _IMAGE.fullmatch(header.base_image)
-    if not header.to_build or not found or found["name"] != "python" or found["digest"]:
+    found = _IMAGE.fullmatch(recipe.header.base_image)
+    if not recipe.to_build or not found or found["name"] != "python" or found["digest"]:
         return "${BASE_IMAGE}"
     tag = re.sub(r"-slim\b", "", found["tag"] or "")
     return f"python:{tag}" if tag != found["tag"] else "${BASE_IMAGE}"
 
 
-_CONTEXT_STAGE = """\
+_PARTS_STAGE = """\
 # What lies beside this file, checked and sorted, so that each later step takes only its own part
 # and is not done again when another one changes.
-FROM ${BASE_IMAGE} AS context
-USER root
+FROM ${BASE_IMAGE} AS parts
+# Root for now, whatever user the base image has.
+# hadolint ignore=DL3002
+USER 0:0
 COPY . /context/
 WORKDIR /context
 RUN if [ -f SHA256SUMS ]; then sha256sum --check --ignore-missing --quiet SHA256SUMS; fi \\
@@ -125,14 +137,24 @@ RUN if [ -f SHA256SUMS ]; then sha256sum --check --ignore-missing --quiet SHA256
  && chmod -R a+rX /app /model"""
 
 
+_PRIVATE_INDEX = (
+    "# An index in the requirements needs credentials, and what a layer holds anyone can read:",
+    "# build from a bundle, or hand them over as a secret of your builder.",
+)
+
+
 def _builder_stage(recipe: Recipe) -> str:
     minor = recipe.header.target.python_minor
     python, dotted = "{}, {}".format(*minor), "{}.{}".format(*minor)
     return f"""\
 # The environment is made at the path where it will run: a venv's scripts have that path inside.
 FROM ${{BUILDER_IMAGE}} AS builder
-USER root
-COPY --from=context /context/ /context/
+# hadolint ignore=DL3002
+USER 0:0
+ENV PATH={_VENV}/bin:$PATH \\
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \\
+    PIP_NO_INPUT=1
+COPY --from=parts /context/ /context/
 WORKDIR /context
 RUN python3 -c 'import sys; sys.version_info[:2] == ({python}) or sys.exit("no Python {dotted}")' \\
  && python3 -m venv {_VENV}
@@ -151,6 +173,7 @@ def _install_steps(recipe: Recipe) -> str:
     if recipe.unhashed:
         steps.append(f"if [ -f {unhashed} ]; then {_pip('', unhashed)}; fi")
     comment = [
+        *(_PRIVATE_INDEX if recipe.private_index else ()),
         "# pip first, since the one in an old Python does not know today's wheels. Each file must",
         "# have a hash that the lock knows. In a bundle pip sees the bundle and nothing else.",
     ]
@@ -172,7 +195,7 @@ def _file(names: Mapping[str, str], several: bool, pattern: str) -> str:  # noqa
 
 def _pip(flag: str, file: str) -> str:
     flags = " ".join(part for part in ("--no-cache-dir", "--no-deps", flag) if part)
-    return f"{_VENV}/bin/python -m pip install {flags} -r {file}"
+    return f"python -m pip install {flags} -r {file}"
 
 
 def _runtime_stage(recipe: Recipe) -> str:
@@ -182,13 +205,13 @@ def _runtime_stage(recipe: Recipe) -> str:
 # From what changes least to what changes most: the user, the environment, the script, the model.
 # New weights then only replace the last layer.
 FROM ${{BASE_IMAGE}} AS runtime
-USER root
+USER 0:0
 # By number, so that Kubernetes can see that it is not root; with a home for caches.
 RUN useradd --no-log-init --create-home --uid {_USER} --user-group serving
 WORKDIR /app
 COPY --from=builder {_VENV}/ {_VENV}/
-COPY --from=context /app/ /app/
-COPY --from=context /model/ {MODEL_FOLDER}/""",
+COPY --from=parts /app/ /app/
+COPY --from=parts /model/ {MODEL_FOLDER}/""",
         _environment(serving.environment),
         _labels(recipe),
         f"USER {_USER}",

@@ -18,6 +18,7 @@ from envbuild.requirements import IndexOption
 __all__ = [
     "index_lines",
     "lock_name",
+    "needs_credentials",
     "packages_text",
     "pin",
     "pylock_text",
@@ -142,7 +143,7 @@ def index_lines(options: Iterable[IndexOption]) -> list[str]:
         if option.kind not in _WRITTEN or (option.kind in _WITH_ADDRESS and not _remote(option)):
             continue  # what a folder of this machine had is in files/
         value = redact(without_userinfo(option.value))
-        if value != option.value:
+        if needs_credentials(option):
             lines.append(
                 "# The next address needs credentials, which are never written: give them to pip by"
                 " a netrc file or a keyring, or use a bundle."
@@ -150,6 +151,11 @@ def index_lines(options: Iterable[IndexOption]) -> list[str]:
         comment = "# " if _MASK in value else ""
         lines.append(f"{comment}--{option.kind} {value}".rstrip())
     return list(dict.fromkeys(lines))
+
+
+def needs_credentials(option: IndexOption) -> bool:
+    """Whether the address of an index has a user, password or token in it."""
+    return option.kind in _WITH_ADDRESS and redact(without_userinfo(option.value)) != option.value
 
 
 def _remote(option: IndexOption) -> bool:
