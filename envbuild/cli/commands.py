@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from envbuild.ambient import Ambient
-from envbuild.cli.options import lock_options
+from envbuild.cli.options import export_options, lock_options
 from envbuild.cli.terminal import Terminal
 from envbuild.model import Model, read_model
 
@@ -39,7 +39,7 @@ def _lock(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int
     model = read_model(args.model, ambient=ambient)
     directory = Path(args.output) if args.output else Path(f"{model.name}-env")
     if args.check:
-        return _check(args, model, directory, terminal)
+        return _check(args, model, directory, terminal=terminal, ambient=ambient)
     return _write_lock(args, model, directory, terminal=terminal, ambient=ambient)
 
 
@@ -52,7 +52,7 @@ def _write_lock(
     ambient: Ambient,
 ) -> int:
     from envbuild.cli.summary import lock_document, lock_text
-    from envbuild.pipeline import lock_model, previous_locks
+    from envbuild.pipeline import lock_model, locked_texts
 
     options = lock_options(args)
     with closing(terminal.progress()) as progress:
@@ -60,7 +60,7 @@ def _write_lock(
             model,
             options,
             ambient=ambient,
-            previous={} if options.upgrade else previous_locks(directory),
+            previous={} if options.upgrade else locked_texts(directory),
             reporter=progress,
         )
         context = lock.write(directory)
@@ -69,10 +69,17 @@ def _write_lock(
     return _OK
 
 
-def _check(args: argparse.Namespace, model: Model, directory: Path, terminal: Terminal) -> int:
+def _check(
+    args: argparse.Namespace,
+    model: Model,
+    directory: Path,
+    *,
+    terminal: Terminal,
+    ambient: Ambient,
+) -> int:
     from envbuild.check import check
 
-    result = check(model, directory)
+    result = check(model, directory, ambient=ambient)
     terminal.document(
         {
             "fresh": result.fresh,
@@ -90,6 +97,24 @@ def _check(args: argparse.Namespace, model: Model, directory: Path, terminal: Te
     return _OK if result.fresh else _CHECK_SAID_NO
 
 
+def _export(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.cli.summary import bundle_document, bundle_text
+    from envbuild.context import read_context
+    from envbuild.emit.export import export
+
+    with closing(terminal.progress()) as progress:
+        bundle = export(
+            read_context(args.context),
+            Path(args.output),
+            ambient=ambient,
+            options=export_options(args),
+            progress=progress,
+        )
+    terminal.document(bundle_document(bundle))
+    terminal.say(bundle_text(bundle, terminal=terminal))
+    return _OK
+
+
 def _servers(args: argparse.Namespace, terminal: Terminal, _: Ambient) -> int:
     from envbuild.cli.summary import servers_document, servers_text
     from envbuild.server import BUILT_IN, load_profile
@@ -104,5 +129,6 @@ _Command = Callable[[argparse.Namespace, Terminal, Ambient], int]
 _COMMANDS: dict[str, _Command] = {
     "inspect": _inspect,
     "lock": _lock,
+    "export": _export,
     "servers": _servers,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from envbuild.options import LockOptions
+from envbuild.options import ExportOptions, LockOptions
 from envbuild.platforms import parse_platform
 
-__all__ = ["lock_options"]
+__all__ = ["export_options", "lock_options"]
 
 
 def lock_options(args: argparse.Namespace) -> LockOptions:
@@ -44,3 +45,19 @@ def lock_options(args: argparse.Namespace) -> LockOptions:
             "offline": args.offline,
         }
     return LockOptions(**{name: value for name, value in given.items() if value not in (None, ())})
+
+
+def export_options(args: argparse.Namespace) -> ExportOptions:
+    """The options of ``export``."""
+    return ExportOptions(
+        platforms=tuple(args.platform or ()),
+        index_url=args.index_url or "",
+        extra_index_urls=tuple(args.extra_index_url or ()),
+        connections=args.connections,
+        model=Path(args.with_model) if args.with_model else None,
+        builder=args.builder,
+        builder_image=args.builder_image or "",
+        python_exe=args.python_exe or "",
+        build_constraints=tuple(Path(name) for name in args.build_constraint or ()),
+        offline=args.offline,
+    )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from envbuild import __version__
+from envbuild.options import ExportOptions
 
 __all__ = ["build_parser"]
 
@@ -169,6 +170,57 @@ def _export(command: argparse.ArgumentParser) -> None:
         required=True,
         help="a folder, or a file ending in .tar, .tar.gz or .tar.zst",
     )
+    command.add_argument(
+        "--platform", action="append", metavar="NAME", help="only this one; repeatable"
+    )
+    command.add_argument(
+        "--with-model", metavar="DIR", help="put this model folder into the bundle, as model/"
+    )
+    command.add_argument(
+        "--connections",
+        type=_positive,
+        default=ExportOptions().connections,
+        metavar="N",
+        help="downloads at a time (default: %(default)s)",
+    )
+    command.add_argument("--offline", action="store_true", help="use the cache only")
+    _add_build_options(command)
+    _add_download_options(command)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("expected 1 or more")
+    return number
+
+
+def _add_build_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("building what has no wheel")
+    group.add_argument(
+        "--builder",
+        choices=("local", "docker"),
+        default="local",
+        help="on this machine, or in a container (default: %(default)s)",
+    )
+    group.add_argument(
+        "--builder-image", metavar="IMAGE", help="for docker (default: the context's base image)"
+    )
+    group.add_argument("--python-exe", metavar="EXE", help="the target's Python on this machine")
+    group.add_argument(
+        "--build-constraint",
+        action="append",
+        metavar="FILE",
+        help="bounds for what builds need; repeatable",
+    )
+
+
+def _add_download_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "indexes", "for what builds need; ${VARIABLE} is taken from the environment"
+    )
+    group.add_argument("--index-url", metavar="URL", help="instead of https://pypi.org/simple")
+    group.add_argument("--extra-index-url", action="append", metavar="URL", help="repeatable")
 
 
 def _verify(command: argparse.ArgumentParser) -> None:

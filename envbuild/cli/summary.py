@@ -10,6 +10,7 @@ from typing import Any
 from packaging.pylock import Package
 
 from envbuild.cli.terminal import Terminal
+from envbuild.emit.bundle import Bundle
 from envbuild.lock import Lock, PlatformLock
 from envbuild.merge import Change, Plan
 from envbuild.model import Model
@@ -18,6 +19,8 @@ from envbuild.server import ServerProfile
 from envbuild.spec import EnvSpec, PipRequirement
 
 __all__ = [
+    "bundle_document",
+    "bundle_text",
     "inspect_document",
     "inspect_text",
     "lock_document",
@@ -101,6 +104,41 @@ def inspect_text(model: Model, spec: EnvSpec, plan: Plan, *, terminal: Terminal)
     ]
     lines += [_row("changed", _change_text(change)) for change in plan.changes]
     lines += _notice_rows(plan.notices, terminal)
+    return "\n".join(lines)
+
+
+def bundle_document(bundle: Bundle) -> dict[str, Any]:
+    """``envbuild export --json``; documented in ``docs/reference/json.md``."""
+    return {
+        "model": bundle.model_name,
+        "bundle": str(bundle.path),
+        "server": bundle.server,
+        "platforms": list(bundle.platforms),
+        "packages": [
+            {
+                "name": package.name,
+                "version": str(package.version),
+                "file": package.file,
+                "sha256": package.sha256,
+                "size": package.size,
+                "built": package.built,
+            }
+            for package in bundle.packages
+        ],
+    }
+
+
+def bundle_text(bundle: Bundle, *, terminal: Terminal) -> str:
+    """The summary after ``envbuild export``."""
+    size = sum(package.size for package in bundle.packages)
+    built = [f"{one.name} {one.version}" for one in bundle.packages if one.built]
+    lines = [
+        terminal.style(f"Exported {bundle.model_name} to {bundle.path}", "bold"),
+        _row("wheels", f"{len(bundle.packages)}, {size / 1e6:.1f} MB"),
+    ]
+    if built:
+        lines.append(_row("built", ", ".join(built)))
+    lines.append(_row("next", f"envbuild verify {bundle.path}"))
     return "\n".join(lines)
 
 

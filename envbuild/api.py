@@ -1,0 +1,118 @@
+"""The library: what ``import envbuild`` offers. The command line is built on the same calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from envbuild.ambient import Ambient
+from envbuild.errors import EnvbuildError
+from envbuild.model import Model
+from envbuild.model import read_model as _read_model
+from envbuild.options import LockOptions
+from envbuild.platforms import parse_platform
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from envbuild.check import CheckResult
+    from envbuild.lock import Context, Lock
+
+__all__ = [
+    "EnvbuildError",
+    "LockChoices",
+    "check",
+    "lock",
+    "read_context",
+    "read_model",
+]
+
+
+class LockChoices(TypedDict, total=False):
+    """The choices of ``lock`` beside server and platforms: the command line's long options."""
+
+    runtime: str
+    python: str
+    base_image: str
+    resolver: str
+    index_url: str
+    extra_index_urls: tuple[str, ...]
+    find_links: tuple[str, ...]
+    constraint_files: tuple[str, ...]
+    exclude_newer: str
+    only_binary: bool
+    prerelease: bool
+    fill_in: bool
+    keep_mlflow: bool
+    strict_server: bool
+    model_indexes: bool
+    relax: tuple[str, ...]
+    upgrade: bool
+    upgrade_packages: tuple[str, ...]
+    cache_dir: str
+    offline: bool
+
+
+def read_model(source: str | Path) -> Model:
+    """Read an MLflow model directory, or a URI such as ``models:/name/1``. Runs none of its code.
+
+    Raises:
+        ModelError: not a readable model.
+        MissingExtraError: a URI, and mlflow-skinny is not installed.
+        IndexUnavailableError: the registry cannot be reached.
+    """
+    return _read_model(source, ambient=Ambient.of_process())
+
+
+def lock(
+    model: Model | str | Path,
+    *,
+    server: str = "azureml-online",
+    platforms: Sequence[str] = ("linux-64",),
+    previous: Context | None = None,
+    **choices: Unpack[LockChoices],
+) -> Lock:
+    """Resolve every pin of ``model`` for ``server`` on ``platforms``; nothing is written yet.
+
+    The result stays close to ``previous``, a context written before.
+
+    Raises:
+        EnvbuildError: see ``docs/reference/exit-codes.md`` for the families.
+    """
+    from envbuild.pipeline import lock_model, locked_texts
+
+    ambient = Ambient.of_process()
+    read = model if isinstance(model, Model) else _read_model(model, ambient=ambient)
+    options = replace(
+        LockOptions(server=server, platforms=tuple(parse_platform(name) for name in platforms)),
+        **choices,
+    )
+    texts = locked_texts(previous.path) if previous else {}
+    return lock_model(read, options, ambient=ambient, previous=texts)
+
+
+def check(model: Model | str | Path, directory: str | Path) -> CheckResult:
+    """Whether the context in ``directory`` still fits ``model``: no network, no solving.
+
+    Raises:
+        ModelError, SpecError: the model cannot be read any more.
+        LockFileError: there is no context.
+    """
+    from envbuild.check import check as _check
+
+    ambient = Ambient.of_process()
+    read = model if isinstance(model, Model) else _read_model(model, ambient=ambient)
+    return _check(read, Path(directory))
+
+
+def read_context(directory: str | Path) -> Context:
+    """Read a context that ``Lock.write`` or ``envbuild lock`` wrote.
+
+    Raises:
+        LockFileError: none there, not ours, or edited since it was written.
+    """
+    from envbuild.lock import read_context as _read_context
+
+    return _read_context(directory)

@@ -1,0 +1,244 @@
+"""The whole story on one screen: the only module that knows every step of locking.
+
+read -> parse -> merge -> resolve -> lock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from envbuild.ambient import Ambient
+from envbuild.errors import ResolutionError, UsageError
+from envbuild.images import glibc_floor
+from envbuild.merge import MergeOptions, Plan, merge
+from envbuild.model import Model
+from envbuild.options import LockOptions
+from envbuild.origins import Origin
+from envbuild.platforms import Target
+from envbuild.reporter import SILENT, Reporter
+from envbuild.requirements import IndexKind, IndexOption, PipRequirement
+from envbuild.server import load_profile
+from envbuild.spec import EnvSpec, parse_environment, parse_requirements
+
+if TYPE_CHECKING:
+    from envbuild.lock import Lock
+    from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
+
+__all__ = ["AUTO", "lock_model", "locked_texts", "plan_environment"]
+
+AUTO = "auto"
+"""In ``relax``: the smallest set of the model's pins that must give way."""
+
+_Solved = tuple[Plan, tuple["Resolution", ...]]
+
+
+def plan_environment(
+    model: Model, options: LockOptions, *, ambient: Ambient
+) -> tuple[EnvSpec, tuple[Plan, ...]]:
+    """Parse and merge: all that needs no network. The plans are in the order to try them.
+
+    Raises:
+        SpecError, ProfileError, PythonVersionError, ConflictError, RuntimeUnsupportedError:
+            the model, the profile and the options do not go together.
+        UsageError: a constraints file cannot be read.
+    """
+    spec = parse_environment(model)
+    plans = merge(
+        model,
+        spec,
+        load_profile(options.server),
+        platforms=options.platforms,
+        options=_merge_options(options, ambient),
+    )
+    indexes = tuple(_index_options(options))
+    return spec, tuple(
+        replace(plan, index_options=(*indexes, *plan.index_options)) for plan in plans
+    )
+
+
+def lock_model(
+    model: Model,
+    options: LockOptions,
+    *,
+    ambient: Ambient,
+    previous: Mapping[str, str] | None = None,
+    resolver: Resolver | None = None,
+    reporter: Reporter = SILENT,
+) -> Lock:
+    """Lock ``model``: the first plan that resolves on every platform.
+
+    ``previous`` holds the text of a ``pylock.toml`` by platform name; the result stays close to it.
+
+    Raises:
+        EnvbuildError: of every family up to IntegrityError; see ``docs/reference/exit-codes.md``.
+    """
+    from envbuild.emit.context import render
+    from envbuild.lock import make_lock
+
+    reporter.step("merging the model's requirements with the server's")
+    _, plans = plan_environment(model, options, ambient=ambient)
+    solver = _Solver(
+        model=model,
+        options=options,
+        resolver=resolver or _make_resolver(options, ambient),
+        previous=previous or {},
+        reporter=reporter,
+    )
+    plan, resolutions = solver.first_that_resolves(plans)
+    return make_lock(model, plan, resolutions, options, renderer=render)
+
+
+def locked_texts(directory: Path) -> dict[str, str]:
+    """The text of each lock file in ``directory`` by platform name; none where there is no lock."""
+    from envbuild.errors import LockFileError
+    from envbuild.header import find_locks, parse_header
+
+    texts: dict[str, str] = {}
+    try:
+        for file in find_locks(directory):
+            text = file.read_text(encoding="utf-8")
+            texts[parse_header(text, where=str(file)).target.platform.name] = text
+    except (LockFileError, OSError, UnicodeDecodeError):
+        return {}  # nothing to stay close to
+    return texts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solver:
+    """Solves plans in their order, and explains when none resolves."""
+
+    model: Model
+    options: LockOptions
+    resolver: Resolver
+    previous: Mapping[str, str]
+    reporter: Reporter
+
+    def first_that_resolves(self, plans: Sequence[Plan]) -> _Solved:
+        first, *others = plans
+        try:
+            return self._solve(first)
+        except ResolutionError:
+            # No other server helps against pins of the model that contradict themselves.
+            if others and self._model_alone_resolves(first):
+                for plan in others:
+                    try:
+                        return self._solve(plan)
+                    except ResolutionError:
+                        continue
+        return self._relaxed(first) if AUTO in self.options.relax else self._give_up(first)
+
+    def _solve(self, plan: Plan) -> _Solved:
+        """Every platform of ``plan``, with the pins relaxed that the user named."""
+        names = tuple(name for name in self.options.relax if name != AUTO)
+        return self._solve_without(plan, names)
+
+    def _solve_without(self, plan: Plan, names: tuple[str, ...]) -> _Solved:
+        from envbuild.resolve.relax import relax
+
+        resolutions: list[Resolution] = []
+        changes = list(plan.changes)
+        for problem in self._problems(plan):
+            platform = problem.target.platform
+            self.reporter.step(f"resolving {len(problem.requirements)} requirements for {platform}")
+            if names:
+                _, relaxed, resolution = relax(problem, names, self.resolver)
+                changes += [change for change in relaxed if change not in changes]
+            else:
+                resolution = self.resolver.resolve(problem)
+            resolutions.append(resolution)
+        return replace(plan, changes=tuple(changes)), tuple(resolutions)
+
+    def _problems(self, plan: Plan) -> list[Problem]:
+        from envbuild.resolve.interface import Problem
+
+        return [
+            Problem(
+                target=Target(
+                    python=plan.python,
+                    platform=platform,
+                    glibc=glibc_floor(self.options.base_image),
+                ),
+                requirements=plan.requirements,
+                constraints=plan.constraints,
+                index_options=plan.index_options,
+                model_path=str(self.model.path),
+                previous=self.previous.get(platform.name, ""),
+                options=_resolver_options(self.options),
+            )
+            for platform in self.options.platforms
+        ]
+
+    def _model_alone_resolves(self, plan: Plan) -> bool:
+        problem = self._problems(plan)[0]
+        own = tuple(one for one in problem.requirements if one.origin.side != "server")
+        self.reporter.step("looking whether the model's own requirements resolve")
+        return self.resolver.satisfiable(replace(problem, requirements=own))
+
+    def _relaxed(self, plan: Plan) -> _Solved:
+        raise NotImplementedError
+
+    def _give_up(self, plan: Plan) -> NoReturn:
+        raise NotImplementedError
+
+
+def _merge_options(options: LockOptions, ambient: Ambient) -> MergeOptions:
+    return MergeOptions(
+        python=options.python,
+        fill_in=options.fill_in,
+        keep_mlflow=options.keep_mlflow,
+        strict_server=options.strict_server,
+        use_model_indexes=options.model_indexes,
+        constraints=tuple(_constraints(options, ambient)),
+        relax=options.relax,
+        runtime=options.runtime,
+    )
+
+
+def _constraints(options: LockOptions, ambient: Ambient) -> list[PipRequirement]:
+    found: list[PipRequirement] = []
+    for name in options.constraint_files:
+        try:
+            text = (ambient.cwd / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the constraints: {error}", where=name) from error
+        found += parse_requirements(text, file=name, side="option")
+    return found
+
+
+def _index_options(options: LockOptions) -> list[IndexOption]:
+    given: list[tuple[IndexKind, str]] = [
+        *(("index-url", url) for url in (options.index_url,) if url),
+        *(("extra-index-url", url) for url in options.extra_index_urls),
+        *(("find-links", url) for url in options.find_links),
+    ]
+    return [
+        IndexOption(kind=kind, value=value, origin=Origin(side="option", file=f"--{kind}"))
+        for kind, value in given
+    ]
+
+
+def _resolver_options(options: LockOptions) -> ResolverOptions:
+    from envbuild.resolve.interface import ResolverOptions
+
+    return ResolverOptions(
+        exclude_newer=options.exclude_newer,
+        only_binary=options.only_binary,
+        upgrade=options.upgrade,
+        upgrade_packages=options.upgrade_packages,
+        prerelease=options.prerelease,
+        cache_dir=options.cache_dir,
+        offline=options.offline,
+    )
+
+
+def _make_resolver(options: LockOptions, ambient: Ambient) -> Resolver:
+    if options.resolver == "pip-tools":
+        from envbuild.resolve.pip_tools import PipToolsResolver
+
+        return PipToolsResolver.of(ambient)
+    from envbuild.resolve.uv import UvResolver
+
+    return UvResolver.of(ambient)
