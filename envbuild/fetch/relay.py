@@ -1,10 +1,8 @@
 """A proxy on loopback that adds passwords on the way out, so that a resolver need not have them.
 
 A resolver runs build scripts, which inherit its environment and can read its arguments. So it is
-given an address without credentials and this proxy, which knows them. An address of ours keeps its
-host and path: ``https://host/simple`` is asked for as ``http://host:443/simple``, and the proxy
-speaks TLS from there on. The resolver's cache, keyed by address, therefore stays warm from run to
-run, although port and secret of the proxy are new each time.
+given addresses without credentials (see ``routes``) and this proxy, which knows them. Its port and
+secret are new each time.
 
 The secret keeps other users of the machine out. A build script could use the proxy while it runs
 to read an index that this user may read; it does not get the password.
@@ -12,19 +10,18 @@ to read an index that this user may read; it does not get the password.
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from envbuild.fetch.credentials import origin_of
+from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport, describe
 from envbuild.fetch.tunnel import TunnelError, open_tunnel, splice
 
@@ -47,19 +44,16 @@ _NO_BODY = frozenset({204, 304})
 class Relay:
     """Serves until it is closed; a context manager.
 
-    ``origins`` (``https://host``) are the servers that get the transport's credentials. Everything
-    else passes through as it is, by the upstream proxy of the transport's environment if it names
-    one. ``failures`` says why a server could not be reached, by origin.
+    The servers of ``routes`` get the transport's credentials. Everything else passes through as it
+    is, by the upstream proxy of the transport's environment if it names one. ``failures`` says why
+    a server could not be reached, by origin.
     """
 
-    def __init__(self, transport: Transport, origins: Iterable[str]) -> None:
+    def __init__(self, transport: Transport, routes: Routes) -> None:
         self.transport = transport
         self.bare_transport = replace(transport, credentials=None)
         self.failures: dict[str, str] = {}
-        self.routes = {_location(origin): origin for origin in origins}
-        pairs = [(origin, _inside(origin)) for origin in self.routes.values()]
-        self._inward = [(_pattern(origin), inside) for origin, inside in pairs]
-        self._outward = [(_pattern(inside), origin) for origin, inside in pairs]
+        self.routes = routes
         self._secret = secrets.token_urlsafe(32)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.relay = self
@@ -94,22 +88,6 @@ class Relay:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
             kept[name] = self.proxy
         return kept
-
-    def address(self, text: str) -> str:
-        """``text`` with every address of our servers as the resolver is to ask for it."""
-        return _substitute(text, self._inward)
-
-    def real(self, text: str) -> str:
-        """``text`` with every such address as it is outside."""
-        return _substitute(text, self._outward)
-
-    def upstream(self, address: str) -> tuple[str, Transport]:
-        """Where a request for ``address`` goes, and by which transport."""
-        origin = self.routes.get(_location(address))
-        if origin is None:
-            return address, self.bare_transport
-        parts = urlsplit(address)
-        return f"{origin}{address[len(f'{parts.scheme}://{parts.netloc}') :]}", self.transport
 
     def is_allowed(self, header: str) -> bool:
         """Whether a ``Proxy-Authorization`` is ours."""
@@ -171,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         relay = self.server.relay
-        url, transport = relay.upstream(self.path)
+        routed = relay.routes.upstream(self.path)
+        url, transport = routed or self.path, relay.transport if routed else relay.bare_transport
         headers = {
             name: value
             for name, value in self.headers.items()
@@ -194,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _NOT_FORWARDED
         }
         if location := headers.get("Location"):
-            headers["Location"] = self.server.relay.address(location)
+            headers["Location"] = self.server.relay.routes.inside(location)
         if kind.startswith(_PAGES) and self.command == "GET" and response.status_code == 200:
             self._send_page(response, headers)
         else:
@@ -203,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_page(self, response: Response, headers: dict[str, str]) -> None:
         """A page of links: those to our servers are to come back here."""
         page = response.content.decode("utf-8", "surrogateescape")
-        data = self.server.relay.address(page).encode("utf-8", "surrogateescape")
+        data = self.server.relay.routes.inside(page).encode("utf-8", "surrogateescape")
         changed = {"content-encoding", "content-length"}
         kept = {name: value for name, value in headers.items() if name.lower() not in changed}
         self._send_head(response, kept | {"Content-Length": str(len(data))})
@@ -234,36 +213,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
-
-
-def _location(url: str) -> str:
-    """``host:443``: what an address of ours has in common with the real one."""
-    scheme, _, location = origin_of(url).partition("://")
-    if ":" in location.rpartition("]")[2]:
-        return location
-    return f"{location}:{443 if scheme == 'https' else 80}"
-
-
-def _inside(origin: str) -> str:
-    return f"http://{_location(origin)}" if origin.startswith("https:") else origin
-
-
-def _pattern(origin: str) -> re.Pattern[str]:
-    """Matches ``origin`` in text, with escaped slashes as in JSON too, and any user in it."""
-    scheme, _, location = origin.partition("://")
-    default = "" if ":" in location.rpartition("]")[2] else _default_port(scheme)
-    return re.compile(
-        rf"{scheme}:(?:\\?/){{2}}(?:[^\s/@\"'<>]+@)?{re.escape(location)}{default}"
-        r"(?=[^\w.:-]|[.:](?:\s|$)|$)",
-        re.IGNORECASE,
-    )
-
-
-def _default_port(scheme: str) -> str:
-    return "(?::443)?" if scheme == "https" else "(?::80)?"
-
-
-def _substitute(text: str, pairs: Iterable[tuple[re.Pattern[str], str]]) -> str:
-    for pattern, replacement in pairs:
-        text = pattern.sub(replacement, text)
-    return text

@@ -16,6 +16,7 @@ from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError, ResolutionError, SpecError, ToolError
 from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
 from envbuild.fetch.relay import Relay
+from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
 from envbuild.notices import Notice
 from envbuild.platforms import Target
@@ -119,7 +120,7 @@ class UvResolver:
             environment = _environment(self.ambient.environ, folder / "home")
             relay = None
             if private or _has_private_proxy(self.ambient.environ):
-                relay = stack.enter_context(Relay(transport, private))
+                relay = stack.enter_context(Relay(transport, Routes.of(private)))
                 environment = relay.environment(environment)
             call = _Call(
                 resolver=self,
@@ -274,10 +275,10 @@ class _Call:
         return replace(requirement, raw_url=self._inside(bare)).resolvable({})
 
     def _inside(self, text: str) -> str:
-        return self.relay.address(text) if self.relay else text
+        return self.relay.routes.inside(text) if self.relay else text
 
     def _outside(self, text: str) -> str:
-        return self.relay.real(text) if self.relay else text
+        return self.relay.routes.outside(text) if self.relay else text
 
 
 def _expanded(
