@@ -1,0 +1,1 @@
+"""Images and containers, through the Docker API (``docker-py``)."""

@@ -1,0 +1,251 @@
+"""Build the image of a context or bundle: ``docker build`` through the API of the engine."""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from envbuild.ambient import Ambient
+from envbuild.context import Context, read_context
+from envbuild.emit.archive import archive_suffix, extract
+from envbuild.emit.bundle import MANIFEST, Bundle, check_files
+from envbuild.errors import ImageError, UsageError
+from envbuild.image.engine import connect, engine_errors, has_image
+from envbuild.platforms import PLATFORMS, parse_platform
+from envbuild.redact import redact
+from envbuild.reporter import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["BuildOptions", "ImageResult", "Layer", "build", "push"]
+
+_LOG_LINES = 60
+_MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """Every choice of ``envbuild build``.
+
+    ``offline`` gives the build no network, which takes a bundle; ``model`` is the folder of the
+    model that becomes part of the image; ``platform`` one of the lock's, the engine's by default.
+    """
+
+    offline: bool = False
+    base_image: str = ""
+    model: Path | None = None
+    platform: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A layer with the instruction that made it; ``size`` in bytes."""
+
+    size: int
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageResult:
+    """A built image: ``id`` is its digest, ``size`` in bytes, ``layers`` from the base upwards."""
+
+    id: str
+    tag: str
+    size: int
+    layers: tuple[Layer, ...]
+
+
+def build(
+    source: Context | Bundle | Path,
+    tag: str,
+    *,
+    ambient: Ambient,
+    options: BuildOptions | None = None,
+    progress: Reporter = SILENT,
+    client: DockerClient | None = None,
+) -> ImageResult:
+    """Build the image of a context or bundle and call it ``tag``.
+
+    The Dockerfile is that of ``source``; a bundle is checked before anything of it is used.
+
+    Raises:
+        UsageError: ``offline`` without a bundle, or a model beside the one of the bundle.
+        LockFileError: ``source`` is neither context nor bundle.
+        IntegrityError: a bundle that is not as it was made.
+        MissingExtraError: docker-py is not installed.
+        ImageError: no engine answers, the base image is missing, or a step failed, with its log.
+    """
+    options = options or BuildOptions()
+    with _unpacked(source) as folder:
+        context = read_context(folder)
+        _refuse(folder, options)
+        if (folder / MANIFEST).is_file():
+            progress.step("checking the bundle")
+            check_files(folder)
+        client = client or connect(ambient.environ)
+        _check_engine(client, context, options)
+        with _archive(folder, options.model) as archive:
+            image = _build(client, archive, tag, _arguments(folder, context, options), progress)
+    return _describe(client, image, tag)
+
+
+def push(
+    tag: str,
+    *,
+    ambient: Ambient,
+    progress: Reporter = SILENT,
+    client: DockerClient | None = None,
+) -> str:
+    """Push ``tag`` with the credentials that ``docker login`` left; the digest in the registry.
+
+    Raises:
+        MissingExtraError: docker-py is not installed.
+        ImageError: no engine answers, or the registry refuses.
+    """
+    client = client or connect(ambient.environ)
+    digest = ""
+    with engine_errors(f"cannot push {tag}"):
+        for event in client.images.push(tag, stream=True, decode=True):
+            if "error" in event:
+                raise ImageError(f"cannot push {tag}", details=(redact(event["error"]),))
+            digest = event.get("aux", {}).get("Digest", digest)
+            if status := event.get("status"):
+                progress.step(f"pushing {tag}: {status}")
+    return digest
+
+
+@contextmanager
+def _unpacked(source: Context | Bundle | Path) -> Iterator[Path]:
+    path = source if isinstance(source, Path) else source.path
+    if path.is_dir() or not archive_suffix(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="envbuild-image-") as folder:
+        yield extract(path, Path(folder))
+
+
+def _refuse(folder: Path, options: BuildOptions) -> None:
+    if options.offline and not (folder / MANIFEST).is_file():
+        raise UsageError(
+            "a build without a network needs a bundle, and this is a context",
+            where=str(folder),
+            remedy=f"envbuild export {folder} -o BUNDLE, then build that",
+        )
+    if options.model is None:
+        return
+    if (folder / _MODEL).exists():
+        raise UsageError("it holds a model already", where=str(folder), remedy="no --with-model")
+    if not (options.model / "MLmodel").is_file():
+        raise UsageError("this is not an MLflow model", where=str(options.model))
+
+
+def _check_engine(client: DockerClient, context: Context, options: BuildOptions) -> None:
+    """Refuse before the build what would fail late in it, or in words that do not help."""
+    with engine_errors("the engine does not say what it is"):
+        engine = client.version()
+    wanted = parse_platform(options.platform) if options.platform else None
+    machine = wanted.docker if wanted else f"linux/{engine.get('Arch', '')}"
+    names = [entry.name for entry in PLATFORMS if entry.docker == machine]
+    if not set(names) & set(context.locks):
+        raise ImageError(
+            f"the engine builds for {machine}, and there is no lock for that",
+            where=str(context.path),
+            details=(f"locks: {', '.join(sorted(context.locks))}",),
+            remedy="envbuild lock --platform, or --platform here where the engine can emulate it",
+        )
+    base = options.base_image or context.base_image
+    if options.offline and not has_image(client, base):
+        raise ImageError(
+            f"the engine does not have the base image {base}",
+            remedy=f"docker pull {base}, or docker load where there is no network",
+        )
+
+
+def _arguments(folder: Path, context: Context, options: BuildOptions) -> dict[str, Any]:
+    base = options.base_image or context.base_image
+    values = {"BASE_IMAGE": base} if options.base_image else {}
+    if (folder / MANIFEST).is_file():
+        # Everything in a bundle is built already, so no compiler is needed.
+        values["BUILDER_IMAGE"] = base
+    arguments: dict[str, Any] = {"buildargs": values, "labels": dict(options.labels)}
+    if options.offline:
+        arguments["network_mode"] = "none"
+    if options.platform:
+        arguments["platform"] = parse_platform(options.platform).docker
+    return arguments
+
+
+@contextmanager
+def _archive(folder: Path, model: Path | None) -> Iterator[IO[bytes]]:
+    """What the engine gets: what ``.dockerignore`` lets through, and the model."""
+    from docker.utils.build import tar
+
+    ignore = folder / ".dockerignore"
+    rules = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
+    patterns = [rule.strip() for rule in rules if rule.strip() and not rule.startswith("#")]
+    with tar(str(folder), exclude=patterns, dockerfile=("Dockerfile", None)) as stream:
+        if model is not None:
+            with tarfile.open(fileobj=stream, mode="a", dereference=True) as archive:
+                archive.add(model, _MODEL)
+            stream.seek(0)
+        yield stream
+
+
+def _build(
+    client: DockerClient,
+    archive: IO[bytes],
+    tag: str,
+    arguments: Mapping[str, Any],
+    progress: Reporter,
+) -> str:
+    """The id of the image. ``rm`` and ``forcerm`` leave no containers behind, also on failure."""
+    log: list[str] = []
+    step = "the build"
+    image = ""
+    with engine_errors(f"cannot build {tag}"):
+        events = client.api.build(
+            fileobj=archive,
+            custom_context=True,
+            tag=tag,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            **arguments,
+        )
+        with closing(events):
+            for event in events:
+                if "error" in event:
+                    raise _failed(tag, step, str(event["error"]), log)
+                text = str(event.get("stream", "")).rstrip()
+                if text.startswith("Step "):
+                    step, log = text, []
+                    progress.step(f"building {tag}: {text}")
+                elif text:
+                    log += text.splitlines()
+                image = event.get("aux", {}).get("ID", image)
+    return image
+
+
+def _failed(tag: str, step: str, error: str, log: list[str]) -> ImageError:
+    lines = [f"at {step}", *log[-_LOG_LINES:]]
+    return ImageError(
+        f"cannot build {tag}: {redact(error)}", details=[redact(line) for line in lines]
+    )
+
+
+def _describe(client: DockerClient, image: str, tag: str) -> ImageResult:
+    with engine_errors(f"cannot inspect {tag}"):
+        built = client.images.get(image or tag)
+        history = built.history()
+    layers = tuple(
+        Layer(size=int(entry["Size"]), instruction=" ".join(entry["CreatedBy"].split()))
+        for entry in reversed(history)
+    )
+    return ImageResult(id=built.id, tag=tag, size=int(built.attrs["Size"]), layers=layers)

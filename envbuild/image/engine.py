@@ -1,0 +1,76 @@
+"""The Docker engine: found as Docker's own client finds it, or an error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from envbuild.errors import ImageError, MissingExtraError
+from envbuild.redact import redact
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["connect", "engine_errors", "has_image"]
+
+_ANSWER_S = 30
+_LONG_S = 3600  # a build step that compiles, or a layer that is pushed, may be silent for long
+
+
+def connect(environ: Mapping[str, str]) -> DockerClient:
+    """A client of the engine that ``DOCKER_HOST`` or the Docker context names, else the local one.
+
+    Raises:
+        MissingExtraError: docker-py is not installed.
+        ImageError: no engine answers.
+    """
+    try:
+        import docker
+        from docker.errors import DockerException
+    except ImportError as error:
+        raise MissingExtraError(
+            "images need the docker extra", remedy="pip install 'envbuild[docker]'"
+        ) from error
+    try:
+        client = docker.from_env(environment=dict(environ), timeout=_ANSWER_S)
+        client.ping()
+    except DockerException as error:
+        host = environ.get("DOCKER_HOST", "")
+        raise ImageError(
+            "no Docker engine answers",
+            where=redact(host),
+            details=(redact(str(error)),),
+            remedy="start Docker, or set DOCKER_HOST to an engine that runs",
+        ) from error
+    client.api.timeout = _LONG_S
+    return client
+
+
+@contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """What the engine refuses becomes an ImageError that says ``what`` was tried."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (DockerException, RequestException) as error:
+        explanation = getattr(error, "explanation", None) or str(error)
+        raise ImageError(what, details=(redact(str(explanation)),)) from error
+
+
+def has_image(client: DockerClient, name: str) -> bool:
+    """Whether the engine has the image already, so that nothing has to be pulled.
+
+    Raises:
+        ImageError: the engine does not say.
+    """
+    from docker.errors import ImageNotFound
+
+    with engine_errors(f"cannot look for the image {name}"):
+        try:
+            client.images.get(name)
+        except ImageNotFound:
+            return False
+    return True

@@ -1,0 +1,105 @@
+"""The steps that make the environment and look at it: install, ``pip check``, import everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uv
+
+from envbuild.errors import ToolError
+from envbuild.process import Runner
+from envbuild.verify import imports
+from envbuild.verify.bench import PATIENCE_S, Bench, tail
+from envbuild.verify.report import StepResult, failed, passed, skipped
+from envbuild.verify.sandbox import Sandbox
+
+__all__ = [
+    "CHECK",
+    "INSTALL",
+    "ContextInstaller",
+    "check_dependencies",
+    "import_everything",
+    "install_bundle",
+]
+
+INSTALL = "install"
+CHECK = "pip check"
+_NO_PIP = "No module named pip"
+
+
+def install_bundle(
+    sandbox: Sandbox, *, folder: Path, target: Path, python: str, env: Mapping[str, str]
+) -> StepResult:
+    """``install.sh`` of the bundle itself, in the sandbox, as it is used at its destination."""
+    argv = ("sh", str(folder / "install.sh"), str(target), "--python", python)
+    try:
+        done = sandbox.run(argv, env=env, timeout=PATIENCE_S)
+    except ToolError as error:
+        return failed(INSTALL, error.problem)
+    if done.returncode != 0:
+        return failed(INSTALL, f"install.sh ended with code {done.returncode}", *tail(done))
+    return passed(INSTALL, "install.sh, without a network")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextInstaller:
+    """Installs the lock of a context with uv. A context holds no wheels: this needs the network,
+    and happens before it is taken away.
+    """
+
+    runner: Runner
+    env: Mapping[str, str]
+    cache: Path
+
+    def install(self, *, lock: Path, target: Path, python: str) -> StepResult:
+        """A virtual environment at ``target`` with what ``lock``, a pylock, says.
+
+        ``venv`` rather than uv makes it: it puts pip, and on older Pythons setuptools, beside the
+        lock, as the base images do.
+        """
+        inside = str(target / "bin" / "python")
+        install = [uv.find_uv_bin(), "pip", "install", "--no-config", "--no-deps", "--quiet"]
+        install += ["--python", inside, "--cache-dir", str(self.cache), "-r", str(lock)]
+        for argv in ([python, "-I", "-m", "venv", str(target)], install):
+            try:
+                done = self.runner(argv, env=self.env, timeout=PATIENCE_S)
+            except ToolError as error:
+                return failed(INSTALL, error.problem)
+            if done.returncode != 0:
+                name = Path(argv[0]).name
+                return failed(INSTALL, f"{name} ended with code {done.returncode}", *tail(done))
+        return passed(
+            INSTALL, "from the index, with the network; export a bundle to prove that it needs none"
+        )
+
+
+def check_dependencies(bench: Bench) -> StepResult:
+    """``pip check``: every requirement of every distribution is there in a version that fits.
+
+    Where the environment has no pip, the uv that envbuild came with says the same.
+    """
+    try:
+        done = bench.run((bench.python, "-I", "-m", "pip", "check"))
+        if done.returncode != 0 and _NO_PIP in done.stderr:
+            if not bench.uv:
+                return skipped(CHECK, "there is no pip in it")
+            uv_check = ("pip", "check", "--no-config", "--offline", "--python", bench.python)
+            done = bench.run((bench.uv, *uv_check))
+    except ToolError as error:
+        return failed(CHECK, error.problem)
+    if done.returncode != 0:
+        lines = tuple(done.stdout.strip().splitlines()) or tail(done)
+        return failed(CHECK, f"{len(lines)} requirements are not met", *lines)
+    return passed(CHECK)
+
+
+def import_everything(bench: Bench) -> StepResult:
+    """Every top-level module of every distribution; ``exceptions.toml`` has those that may fail."""
+    skipped = [module for entry in imports.skipped_modules() for module in entry.modules]
+    answer = bench.probe(imports.STEP, "imports.py", json.dumps(skipped))
+    if isinstance(answer, StepResult):
+        return answer
+    return imports.judge_imports(answer[0]["distributions"])
