@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from envbuild.errors import ModelError
 from envbuild.model_files import inner_name
 from envbuild.notices import Notice
-from envbuild.redact import quote
 from envbuild.signature import Signature, parse_signature
 from envbuild.sniff import sniff
-from envbuild.yamltext import Value, decode, parse_yaml
+from envbuild.yamltext import Value, decode, kind_of, parse_yaml
 
 __all__ = [
     "LOG_IT",
@@ -119,7 +118,7 @@ class _Paths:
         if value is None or value == "":
             return ""
         if not isinstance(value, str):
-            self._problems.append(f"{key}: expected a file name, got a {_kind(value)}")
+            self._problems.append(f"{key}: expected a file name, got {kind_of(value)}")
             return ""
         try:
             return inner_name(value, where=key)
@@ -141,7 +140,7 @@ def _root(data: bytes, where: str) -> tuple[Mapping[str, Value], tuple[Notice, .
     if document.value is None:
         raise ModelError("an empty file, not an MLmodel file", where=where, remedy=LOG_IT)
     if not isinstance(document.value, dict):
-        problem = f"not an MLmodel file: expected 'flavors:', got a {_kind(document.value)}"
+        problem = f"not an MLmodel file: expected 'flavors:', got {kind_of(document.value)}"
         raise ModelError(problem, where=where, remedy=LOG_IT)
     return document.value, document.notices
 
@@ -216,9 +215,3 @@ def _base_image(metadata: Value) -> str:
 
 def _text(value: Value) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _kind(value: Value) -> str:
-    if isinstance(value, str):
-        return f"text, {quote(value)}"
-    return "list" if isinstance(value, list) else "mapping"

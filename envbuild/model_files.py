@@ -33,14 +33,16 @@ _SEARCH_FOLDERS = 5_000
 _SEARCH_HITS = 20
 
 
-def inner_name(name: str, *, where: str) -> str:
+def inner_name(name: str, *, where: str, folder: str = "") -> str:
     """``name`` as a posix path relative to the model, without ``.`` and ``..``.
+
+    It is taken from ``folder``, itself posix and relative to the model.
 
     Raises:
         ModelError: it leads out of the model, or is no plain relative path.
     """
     problem = _objection(name)
-    inner = posixpath.normpath(name.replace("\\", "/"))
+    inner = posixpath.normpath(posixpath.join(folder, name.replace("\\", "/")))
     if not problem and (inner == ".." or inner.startswith("../")):
         problem = "leads out of the model"
     if problem:

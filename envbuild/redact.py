@@ -7,7 +7,9 @@ import re
 __all__ = ["quote", "redact", "without_userinfo"]
 
 _MASK = "****"
-_SHOWN = 160  # characters of a quoted text
+# Characters of a quoted text that are shown, and that are looked at: what stands at the end of a
+# cut text may be half a credential.
+_SHOWN, _READ = 160, 4_000
 
 _VARIABLE = re.compile(r"\$\{\w+\}")
 # RFC 3986: userinfo ends at the last "@" before the path, query or fragment.
@@ -52,7 +54,7 @@ def without_userinfo(url: str) -> str:
 
 def quote(text: str) -> str:
     """``text`` in quotes for a message: redacted, control characters escaped, cut when long."""
-    shown = redact(text)
+    shown = redact(text[:_READ])
     if len(shown) > _SHOWN:
         shown = f"{shown[:_SHOWN]}…"
     return repr(shown)

@@ -25,6 +25,7 @@ __all__ = [
     "IndexKind",
     "IndexOption",
     "PipRequirement",
+    "PythonRequest",
     "UrlSource",
     "VcsSource",
     "variables_in",
@@ -185,6 +186,15 @@ class CondaRequirement:
         inner = ",".join(f"{key}='{value}'" for key, value in fields.items() if value)
         channel = f"{self.channel}::" if self.channel else ""
         return f"{channel}{self.name}[{inner}]" if inner else f"{channel}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonRequest:
+    """The Python that is asked for: ``specifier`` in PEP 440 terms, ``text`` as written."""
+
+    specifier: SpecifierSet
+    text: str
+    origin: Origin
 
 
 def variables_in(text: str) -> tuple[str, ...]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from packaging.specifiers import SpecifierSet
-
+from envbuild.environment_files import EnvironmentFiles
 from envbuild.model import Model
 from envbuild.notices import Notice
-from envbuild.origins import Origin, Side
+from envbuild.origins import Side
+from envbuild.remarks import remarks_on_names, remarks_on_python, remarks_on_variables
 from envbuild.requirements import (
     CondaRequirement,
     FileSource,
     IndexOption,
     PipRequirement,
+    PythonRequest,
     UrlSource,
     VcsSource,
 )
+from envbuild.requirements_file import BadEntry, EntryReader, raise_bad_entries
 
 __all__ = [
     "CondaRequirement",
@@ -32,13 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonRequest:
-    """The Python that is asked for: ``specifier`` in PEP 440 terms, ``text`` as written."""
-
-    specifier: SpecifierSet
-    text: str
-    origin: Origin
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +64,61 @@ def parse_environment(model: Model) -> EnvSpec:
     """The environment that the model's files ask for.
 
     conda.yaml wins over requirements.txt, which wins over python_env.yaml; differences are notices.
-    Without any environment file ``files`` is empty, as are the requirements.
+    A conda.yaml without pip requirements takes those of requirements.txt. Python is the one of the
+    first file that names one, then the one that MLmodel records. Without any environment file
+    ``files`` is empty, as are the requirements.
 
     Raises:
         SpecError: entries that cannot be understood, all of them at once.
+        ModelError: conda.yaml is no YAML.
     """
-    raise NotImplementedError
+    files = EnvironmentFiles(model)
+    raise_bad_entries(files.bad())
+    pip, conda, python_env = files.pip, files.conda, files.python_env
+    requests = tuple(files.pythons())
+    python = requests[0] if requests else None
+    spec = EnvSpec(
+        pip=_unique(pip.requirements, _pip_key),
+        python=python,
+        conda=_unique(conda.conda, CondaRequirement.match_spec) if conda else (),
+        conda_tools=_unique(conda.tools, CondaRequirement.match_spec) if conda else (),
+        build_tools=tuple(python_env.build_tools) if python_env else (),
+        channels=conda.channels if conda else (),
+        constraints=_unique(pip.constraints, _pip_key),
+        index_options=_unique(pip.options, lambda option: (option.kind, option.value)),
+        files=files.names(python),
+    )
+    notices = (
+        *files.notices(),
+        *remarks_on_python(python, requests[1:]),
+        *remarks_on_names(spec.pip, spec.conda),
+        *remarks_on_variables(spec.pip, spec.index_options),
+    )
+    return replace(spec, notices=notices)
 
 
 def parse_requirements(text: str, *, file: str, side: Side) -> tuple[PipRequirement, ...]:
     """The requirements of a file in pip's format that is not a model's: constraints of the user.
 
-    ``file`` names it in origins and messages. Options and included files are refused.
+    ``file`` names it in origins and messages. Options, included and local files are refused.
 
     Raises:
         SpecError: entries that cannot be understood, all of them at once.
     """
-    raise NotImplementedError
+    reader = EntryReader(side=side)
+    reader.read_file(text, file)
+    refused = (
+        BadEntry(origin=option.origin, text=str(option), problem="an option has no place here")
+        for option in reader.options
+    )
+    raise_bad_entries([*reader.bad, *refused])
+    return tuple(reader.requirements)
+
+
+def _unique(items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
+    """The items without those that say the same as an earlier one."""
+    return tuple({key(item): item for item in reversed(list(items))}.values())[::-1]
+
+
+def _pip_key(requirement: PipRequirement) -> Hashable:
+    return (requirement.pep508(), requirement.hashes, requirement.raw_url)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Loader: TypeAlias = yaml.SafeLoader | CSafeLoader
     NodeEvent: TypeAlias = AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent
 
-__all__ = ["MAX_BYTES", "Document", "Value", "decode", "parse_yaml"]
+__all__ = ["MAX_BYTES", "Document", "Value", "decode", "kind_of", "parse_yaml"]
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 """The largest file that is read as text; the largest real MLmodel or conda.yaml seen has 0.1 MB."""
@@ -101,6 +101,19 @@ def decode(data: bytes, *, where: str) -> str:
     if "\0" in text:
         raise ModelError("not a text file: it holds NUL bytes", where=where)
     return text
+
+
+def kind_of(value: Value) -> str:
+    """What a value is, for a message: ``a list``."""
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
 
 
 def parse_yaml(text: str, *, where: str, loader: type[Loader] | None = None) -> Document:

@@ -35,6 +35,12 @@ FLOW = (
     "pip_sources",
     "pip_entries",
     "requirements_file",
+    "conda_entries",
+    "conda_yaml",
+    "python_env",
+    "differences",
+    "environment_files",
+    "remarks",
     "spec",
     "server",
     # solving
