@@ -27,7 +27,7 @@ def readme() -> str:
 def commands() -> list[str]:
     """The shell commands of the README, without comments."""
     blocks = "\n".join(FENCE.findall(readme()))
-    return [line for line in blocks.splitlines() if line and not line.startswith("#")]
+    return [text for line in blocks.splitlines() if (text := line.partition("#")[0].strip())]
 
 
 def test_the_first_command_locks_the_seed_model(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_the_second_command_is_the_one_that_ran_this() -> None:
 def test_every_other_command_is_one_that_the_parser_knows(command: str) -> None:
     from envbuild.cli.parser import build_parser
 
-    program, *arguments = command.partition("#")[0].split()
+    program, *arguments = command.split()
 
     assert program == "envbuild"
     build_parser().parse_args(arguments)
