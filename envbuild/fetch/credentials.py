@@ -6,6 +6,7 @@ argument list, an environment or a file.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -140,9 +141,9 @@ class _Keyring:
         return (user or lines[0], lines[-1])
 
     def _program(self) -> str | None:
-        beside = Path(sys.executable).parent
-        path = f"{beside}:{self.ambient.environ.get('PATH', '')}"
-        return shutil.which("keyring", path=path)
+        beside = str(Path(sys.executable).parent)
+        folders = (self.ambient.environ.get("PATH", ""), beside)
+        return shutil.which("keyring", path=os.pathsep.join(filter(None, folders)))
 
 
 def split_credentials(url: str) -> tuple[str, Login | None]:

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import tomli_w
 
+from envbuild.errors import SpecError
 from envbuild.fetch.credentials import split_credentials
 from envbuild.notices import Notice
-from envbuild.redact import without_userinfo
+from envbuild.origins import Origin
+from envbuild.redact import redact, without_userinfo
 from envbuild.requirements import IndexKind, IndexOption
 
-__all__ = ["PYPI", "Indexes", "settle_indexes"]
+__all__ = ["PYPI", "Indexes", "refuse_secret_query", "settle_indexes"]
 
 PYPI = "https://pypi.org/simple"
 
@@ -103,6 +105,22 @@ def settle_indexes(
     )
 
 
+def refuse_secret_query(url: str, origin: Origin) -> None:
+    """A token in a query or path is a part of the address, which is written down; user and
+    password before the host are not.
+
+    Raises:
+        SpecError: ``url`` has one.
+    """
+    bare = split_credentials(url)[0]
+    if redact(bare) != bare:
+        raise SpecError(
+            "the address has a credential in its path or query, which the lock would show",
+            where=str(origin),
+            remedy="user and password before the host, or the file inside the model",
+        )
+
+
 def _last_index_first(options: tuple[IndexOption, ...]) -> list[IndexOption]:
     """Of several ``index-url`` pip takes the last; the user's come after the model's."""
     indexes = [option for option in options if option.kind == "index-url"]
@@ -112,6 +130,8 @@ def _last_index_first(options: tuple[IndexOption, ...]) -> list[IndexOption]:
 
 def _locate(option: IndexOption, environ: Mapping[str, str], base: Path) -> str:
     value = option.resolvable(environ)
+    if option.kind in {"index-url", "extra-index-url", "find-links"}:
+        refuse_secret_query(value, option.origin)
     if option.kind != "find-links" or urlsplit(value).scheme:
         return value
     return str((base / value).resolve())

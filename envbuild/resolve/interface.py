@@ -12,7 +12,7 @@ from packaging.pylock import Pylock
 
 from envbuild.notices import Notice
 from envbuild.platforms import Target
-from envbuild.spec import IndexOption, PipRequirement
+from envbuild.requirements import IndexOption, PipRequirement
 
 __all__ = ["Problem", "Resolution", "Resolver", "ResolverOptions"]
 

@@ -13,7 +13,7 @@ from packaging.pylock import Pylock
 from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.ambient import Ambient
-from envbuild.errors import EnvbuildError, ResolutionError, SpecError, ToolError
+from envbuild.errors import EnvbuildError, ResolutionError, ToolError
 from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
 from envbuild.fetch.relay import Relay
 from envbuild.fetch.routes import Routes
@@ -21,11 +21,10 @@ from envbuild.fetch.transport import Transport
 from envbuild.notices import Notice
 from envbuild.platforms import Target
 from envbuild.process import Completed, Runner, plain_environment, run
-from envbuild.redact import redact
 from envbuild.requirements import FileSource, PipRequirement
 from envbuild.resolve.artefacts import Tidier, was_built
 from envbuild.resolve.failures import classify, parse_report, refused_urls, unreachable
-from envbuild.resolve.indexes import Indexes, settle_indexes
+from envbuild.resolve.indexes import Indexes, refuse_secret_query, settle_indexes
 from envbuild.resolve.interface import Problem, Resolution
 from envbuild.resolve.interpreters import Interpreters
 from envbuild.resolve.preferences import preferences, read_toml
@@ -35,6 +34,9 @@ __all__ = ["UvResolver"]
 _LOCK = "pylock.toml"
 # What uv's --python-platform knows of glibc 2.X (uv 0.13); a floor in between takes the one below.
 _GLIBC_LEVELS = (17, 28, *range(31, 41))
+
+# Configuration of uv that is taken over on purpose: it changes how long we try, not what we find.
+_PATIENCE = ("UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_CONCURRENT_DOWNLOADS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,20 +291,10 @@ def _expanded(
         url = ((model or Path()) / requirement.source.path).resolve().as_uri()
     elif requirement.source is not None:
         url = replace(requirement, name=None, marker=None).resolvable(environ)
-        _refuse_secret_query(url, requirement)
+        refuse_secret_query(url, requirement.origin)
     else:
         url = ""
     return replace(requirement, raw_url=url)
-
-
-def _refuse_secret_query(url: str, requirement: PipRequirement) -> None:
-    bare = split_credentials(url)[0]
-    if redact(bare) != bare:
-        raise SpecError(
-            "the address has a credential in its path or query, which the lock would show",
-            where=str(requirement.origin),
-            remedy="the file inside the model, or user and password before the host",
-        )
 
 
 def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
@@ -312,7 +304,8 @@ def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if bundle := plain.get(name):
             plain.setdefault("SSL_CERT_FILE", bundle)
-    return plain | {"GIT_TERMINAL_PROMPT": "0"}
+    patience = {name: environ[name] for name in _PATIENCE if name in environ}
+    return plain | patience | {"GIT_TERMINAL_PROMPT": "0"}
 
 
 def _has_private_proxy(environ: Mapping[str, str]) -> bool:

@@ -331,7 +331,7 @@ def test_a_token_in_a_query_is_refused_since_the_lock_would_show_it(
 
     assert str(caught.value) == (
         "conda.yaml: the address has a credential in its path or query, which the lock would show\n"
-        "  try: the file inside the model, or user and password before the host"
+        "  try: user and password before the host, or the file inside the model"
     )
 
 

@@ -80,5 +80,9 @@ def ambient_of(folder: Path, **environ: str) -> Ambient:
     """Surroundings whose home and uv cache lie below ``folder``, with no other variables."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    defaults = {"PATH": "/usr/bin:/bin", "UV_CACHE_DIR": str(folder / "uv-cache")}
+    defaults = {
+        "PATH": "/usr/bin:/bin",
+        "UV_CACHE_DIR": str(folder / "uv-cache"),
+        "UV_HTTP_RETRIES": "0",
+    }
     return Ambient(environ=defaults | environ, home=home, cwd=folder)
