@@ -19,17 +19,17 @@ from envbuild.requirements import CondaRequirement
 __all__ = ["parse_match_spec", "python_specifier"]
 
 _EXAMPLE = "expected a conda package such as numpy=1.26 or conda-forge::numpy>=1.26,<2"
-_SPEC = re.compile(
-    r"(?:(?P<channel>\S+?)::)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>(?:[\s=<>!~].*)?)", re.DOTALL
+# Patterns are text, so that only those in use are compiled: most files need few of them.
+_SPEC = r"(?s)(?:(?P<channel>\S+?)::)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<rest>(?:[\s=<>!~].*)?)"
+_BRACKETS = r"(?P<head>[^\[\]]+)\[(?P<inner>[^\[\]]*)\]\s*"
+_FIELD = (
+    r"\s*(?P<key>\w+)\s*=\s*"
+    r"(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>[^,'\"\s]+))\s*(?:,|$)"
 )
-_BRACKETS = re.compile(r"(?P<head>[^\[\]]+)\[(?P<inner>[^\[\]]*)\]\s*")
-_FIELD = re.compile(
-    r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>[^,'\"\s]+))\s*(?:,|$)"
-)
-_SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|zos|freebsd)-[\w]+")
-_ATOM = re.compile(r"(?P<operator>==|!=|<=|>=|~=|=|<|>|)(?P<version>[\w.!+*-]+)")
+_SUBDIR = r"noarch|(?:linux|osx|win|emscripten|wasi|zos|freebsd)-[\w]+"
+_ATOM = r"(?P<operator>==|!=|<=|>=|~=|=|<|>|)(?P<version>[\w.!+*-]+)"
 _MAX_LENGTH = 1_000
-_PACKAGE_FILE = re.compile(r".+\.(?:conda|tar\.bz2)")
+_PACKAGE_FILE = r".+\.(?:conda|tar\.bz2)"
 
 # Enough Pythons to tell what alternatives amount to; which exist is for a later stage.
 _MINORS = range(40)
@@ -46,12 +46,12 @@ def parse_match_spec(text: str, *, origin: Origin) -> CondaRequirement:
         raise EntryError(f"longer than {_MAX_LENGTH} characters")
     spec = re.sub(r"\s#.*$", "", text).strip()
     package = spec.rpartition("::")[2]
-    if "://" in package or is_archive(package) or _PACKAGE_FILE.fullmatch(package):
+    if "://" in package or is_archive(package) or re.fullmatch(_PACKAGE_FILE, package):
         raise EntryError(f"{_EXAMPLE}; a file or address belongs into the pip section")
     fields: dict[str, str] = {}
-    if match := _BRACKETS.fullmatch(spec):
+    if match := re.fullmatch(_BRACKETS, spec):
         spec, fields = match["head"].strip(), _fields(match["inner"])
-    parts = _SPEC.fullmatch(spec)
+    parts = re.fullmatch(_SPEC, spec)
     if not parts:
         raise EntryError(_EXAMPLE)
     version, build = _split_build(parts["rest"])
@@ -86,9 +86,10 @@ def python_specifier(requirement: CondaRequirement) -> SpecifierSet:
 def _fields(inner: str) -> dict[str, str]:
     """The ``key='value'`` pairs of the bracket notation."""
     found: dict[str, str] = {}
+    field = re.compile(_FIELD)
     position = 0
     while position < len(inner):
-        match = _FIELD.match(inner, position)
+        match = field.match(inner, position)
         if not match:
             raise EntryError(f"{_EXAMPLE}; expected key='value' in brackets, extras are pip's")
         if match["key"] not in {"version", "build", "channel", "subdir"}:
@@ -100,7 +101,7 @@ def _fields(inner: str) -> dict[str, str]:
 
 def _split_subdir(channel: str) -> tuple[str, str]:
     head, slash, tail = channel.rpartition("/")
-    if slash and _SUBDIR.fullmatch(tail):
+    if slash and re.fullmatch(_SUBDIR, tail):
         return head, tail
     return channel, ""
 
@@ -127,7 +128,7 @@ def _canonical(version: str, *, has_build: bool) -> str:
 
 
 def _canonical_atom(atom: str) -> str:
-    match = _ATOM.fullmatch(atom)
+    match = re.fullmatch(_ATOM, atom)
     if not match:
         raise EntryError(f"{_EXAMPLE}; got the version {quote(atom)}")
     operator, version = match["operator"], match["version"]
@@ -144,7 +145,7 @@ def _canonical_atom(atom: str) -> str:
 
 
 def _pep440(atom: str) -> str:
-    match = _ATOM.fullmatch(atom)
+    match = re.fullmatch(_ATOM, atom)
     if not match or not atom:
         return ""
     operator, version = match["operator"], match["version"]

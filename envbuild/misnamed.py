@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -64,7 +64,7 @@ class Misnamed:
 @functools.cache
 def load_misnamed() -> Mapping[str, Misnamed]:
     """The table in ``data/misnamed.toml``, by normalized name."""
-    text = resources.files("envbuild").joinpath("data/misnamed.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "data" / "misnamed.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     found = {
         name: Misnamed(name=NormalizedName(name), kind=kind, instead=instead)

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # A URI has a scheme of two letters or more: "C:" is a drive.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+):"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ def read_model(source: str | Path, *, ambient: Ambient | None = None) -> Model:
         IndexUnavailableError: the registry cannot be reached or refused us.
     """
     ambient = ambient or Ambient.of_process()
-    if isinstance(source, str) and (uri := _SCHEME.match(source)):
+    if isinstance(source, str) and (uri := re.match(_SCHEME, source)):
         if uri[1].lower() != "file":
             from envbuild.fetch.registry import fetch_model
 

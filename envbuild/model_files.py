@@ -18,13 +18,13 @@ from envbuild.yamltext import MAX_BYTES, decode
 
 __all__ = ["contains", "find_models", "inner_name", "locate", "locate_folder", "read_text"]
 
-_OBJECTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\s*$"), "is empty"),
-    (re.compile(r".*[\x00-\x1f\x7f]", re.DOTALL), "holds control characters"),
-    (re.compile(r"-"), "looks like an option"),
-    (re.compile(r"[A-Za-z]:|\\\\"), "is on a Windows drive, not in the model"),
-    (re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:"), "is an address, not a file of the model"),
-    (re.compile(r"[/\\~]"), "is absolute, not in the model"),
+_OBJECTIONS: tuple[tuple[str, str], ...] = (
+    (r"\s*$", "is empty"),
+    (r"(?s).*[\x00-\x1f\x7f]", "holds control characters"),
+    (r"-", "looks like an option"),
+    (r"[A-Za-z]:|\\\\", "is on a Windows drive, not in the model"),
+    (r"[A-Za-z][A-Za-z0-9+.-]+:", "is an address, not a file of the model"),
+    (r"[/\\~]", "is absolute, not in the model"),
 )
 
 # Bounds of the search for models below a folder that is not one itself.
@@ -51,7 +51,7 @@ def inner_name(name: str, *, where: str, folder: str = "") -> str:
 
 
 def _objection(name: str) -> str:
-    return next((problem for sign, problem in _OBJECTIONS if sign.match(name)), "")
+    return next((problem for sign, problem in _OBJECTIONS if re.match(sign, name)), "")
 
 
 def contains(root: Path, name: str) -> bool:

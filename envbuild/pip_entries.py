@@ -76,8 +76,8 @@ _TAKES_VALUE = frozenset(
 _KNOWN = _TAKES_VALUE | _INDEX_OPTIONS.keys() | _IGNORED.keys()
 
 # PEP 508's "name @ URL", told from "git+git@host:path" by what a name may hold.
-_NAME_AT_URL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)\s*@\s*(?P<address>\S.*)")
-_WEB = re.compile(r"https?://\S+", re.IGNORECASE)
+_NAME_AT_URL = r"(?P<name>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)\s*@\s*(?P<address>\S.*)"
+_WEB = r"(?i)https?://\S+"
 _MAX_LENGTH = 4_000  # without the hashes
 _EXAMPLE = "expected a requirement such as numpy==1.26.4"
 
@@ -166,14 +166,14 @@ def _index_option(
 
 
 def _is_remote(value: str) -> bool:
-    return bool(_WEB.fullmatch(value)) or value.startswith("${")
+    return bool(re.fullmatch(_WEB, value)) or value.startswith("${")
 
 
 def _requirement(
     words: str, text: str, origin: Origin, model: Model | None, *, editable: bool = False
 ) -> tuple[PipRequirement, str]:
     """The requirement, and what there is to remark about it."""
-    if named := _NAME_AT_URL.fullmatch(words):
+    if named := re.fullmatch(_NAME_AT_URL, words):
         name, address = _pep508(named["name"]), named["address"]
     elif editable or is_url(words) or _looks_like_path(words):
         name, address = None, words

@@ -42,17 +42,15 @@ __all__ = [
 _VCS = ("git", "hg", "svn", "bzr")
 _TRANSPORTS = frozenset({"https", "http", "ssh", "git", "file", "svn", "lp", "static-http"})
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):")
-_SCP = re.compile(r"(?P<vcs>git|hg)\+(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!//)")
-_ARCHIVE = re.compile(r".+\.(?:whl|zip|tar|tgz|tar\.(?:gz|bz2|xz))", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:")
+_URL = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):"
+_SCP = r"(?P<vcs>git|hg)\+(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?!//)"
+_ARCHIVE = r"(?i).+\.(?:whl|zip|tar|tgz|tar\.(?:gz|bz2|xz))"
+_ABSOLUTE = r"[/\\~]|[A-Za-z]:"
 # What someone meant to be filled in: {ARTIFACT_PATH}, ${HOME}, {{ x }}, $HOME, %HOME%, <dir>.
-_PLACEHOLDER = re.compile(r"\$?\{+[^{}]*\}+|\$\w+|%\w+%|<[^<>]*>")
-_TRAILING_EXTRAS = re.compile(r"(?P<path>.+?)\[(?P<extras>[^\[\]]*)\]")
-_EGG = re.compile(
-    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:\[(?P<extras>[^\]]*)\])?(?:[=<>!~].*)?"
-)
-_HASH = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+_PLACEHOLDER = r"\$?\{+[^{}]*\}+|\$\w+|%\w+%|<[^<>]*>"
+_TRAILING_EXTRAS = r"(?P<path>.+?)\[(?P<extras>[^\[\]]*)\]"
+_EGG = r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:\[(?P<extras>[^\]]*)\])?(?:[=<>!~].*)?"
+_HASH = r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}"
 _FRAGMENT_HASHES = ("sha256", "sha384", "sha512")
 
 
@@ -74,7 +72,7 @@ class NamedSource:
 
 def is_url(text: str) -> bool:
     """Whether ``text`` begins with a scheme; the letter of a Windows drive is none."""
-    return bool(_URL.match(text))
+    return bool(re.match(_URL, text))
 
 
 def check_hash(text: str) -> str:
@@ -83,14 +81,14 @@ def check_hash(text: str) -> str:
     Raises:
         EntryError: no ``sha256:…`` (or 384, 512) of the right length.
     """
-    if not _HASH.fullmatch(text.lower()):
+    if not re.fullmatch(_HASH, text.lower()):
         raise EntryError(f"expected sha256:… of 64 hexadecimal digits, got {quote(text)}")
     return text.lower()
 
 
 def is_archive(path: str) -> bool:
     """Whether pip takes the path for a wheel or source archive."""
-    return bool(_ARCHIVE.fullmatch(path))
+    return bool(re.fullmatch(_ARCHIVE, path))
 
 
 def find_source(address: str, *, origin: Origin, model: Model | None) -> NamedSource:
@@ -99,8 +97,8 @@ def find_source(address: str, *, origin: Origin, model: Model | None) -> NamedSo
     Raises:
         EntryError: no such file, outside the model, or an address of no known kind.
     """
-    address = _SCP.sub(r"\g<vcs>+ssh://\g<user>@\g<host>/", address, count=1)
-    match = _URL.match(address)
+    address = re.sub(_SCP, r"\g<vcs>+ssh://\g<user>@\g<host>/", address, count=1)
+    match = re.match(_URL, address)
     scheme = match["scheme"].lower() if match else ""
     vcs, _, transport = scheme.partition("+")
     if vcs in _VCS and (transport or vcs) in _TRANSPORTS:
@@ -183,7 +181,7 @@ def _from_model(address: str, origin: Origin, model: Model | None) -> NamedSourc
     if model is None:
         raise EntryError(f"a file, {quote(path)}, has no place here")
     remark = ""
-    if _PLACEHOLDER.search(path) or _ABSOLUTE.match(path):
+    if re.search(_PLACEHOLDER, path) or re.match(_ABSOLUTE, path):
         inner = _find_by_end(path, model)
         remark = f"{quote(address)} is taken from the model: {inner}"
     else:
@@ -205,14 +203,14 @@ def _from_model(address: str, origin: Origin, model: Model | None) -> NamedSourc
 def _local_path(address: str) -> tuple[str, tuple[str, ...]]:
     """The path without ``file:`` and its slashes, and extras that stand behind it."""
     path = address
-    if _URL.match(path):
+    if re.match(_URL, path):
         path = unquote(path.partition(":")[2].partition("#")[0])
         host = re.match(r"//(?P<host>[^/]*)", path)
         if host and host["host"] in {"", "localhost"}:
             path = path[host.end() :]
         path = path.removeprefix("//")
     extras: tuple[str, ...] = ()
-    if match := _TRAILING_EXTRAS.fullmatch(path):
+    if match := re.fullmatch(_TRAILING_EXTRAS, path):
         path, extras = match["path"], _split_extras(match["extras"])
     return path.replace("\\", "/"), extras
 
@@ -228,7 +226,7 @@ def _find_by_end(path: str, model: Model) -> str:
         for at in range(len(parts)):
             if model.contains(end := "/".join(parts[at:])):
                 return inner_name(end, where="")
-    placeholder = _PLACEHOLDER.search(path)
+    placeholder = re.search(_PLACEHOLDER, path)
     what = f"was never filled in ({placeholder[0]})" if placeholder else "is outside the model"
     raise EntryError(
         f"the path {quote(path)} {what}; expected a version (name==1.0) or a file in the model"
@@ -269,7 +267,7 @@ def _fragment(fragment: str) -> dict[str, str]:
 
 def _egg(egg: str) -> tuple[NormalizedName | None, tuple[str, ...]]:
     """``egg=name[extra]``; older files have ``egg=name==1.0``."""
-    match = _EGG.fullmatch(egg)
+    match = re.fullmatch(_EGG, egg)
     if not match:
         return None, ()
     return canonicalize_name(match["name"]), _split_extras(match["extras"] or "")

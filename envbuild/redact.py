@@ -11,15 +11,15 @@ _MASK = "****"
 # cut text may be half a credential.
 _SHOWN, _READ = 160, 4_000
 
-_VARIABLE = re.compile(r"\$\{\w+\}")
+_VARIABLE = r"\$\{\w+\}"
 # RFC 3986: userinfo ends at the last "@" before the path, query or fragment.
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:)?//(?P<userinfo>[^\s/?#]+)@")
+_USERINFO = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:)?//(?P<userinfo>[^\s/?#]+)@"
 # A password with an unescaped "/", "?" or "#" is no valid URL, and a secret all the same. A port
 # before the path is not a password: ``https://host:8080/repo@tag``.
-_BROKEN_USERINFO = re.compile(r"//(?P<userinfo>[^\s/?#@:]+:(?!\d+[/?#])[^\s@]*)@")
-_QUERY = re.compile(r"(?P<key>[?&](?P<name>[\w.-]+)=)[^&\s#'\"]+")
+_BROKEN_USERINFO = r"//(?P<userinfo>[^\s/?#@:]+:(?!\d+[/?#])[^\s@]*)@"
+_QUERY = r"(?P<key>[?&](?P<name>[\w.-]+)=)[^&\s#'\"]+"
 # anaconda.org and Quetz put a token into the path of a channel.
-_CHANNEL_TOKEN = re.compile(r"(?P<lead>//[^\s/]+(?:/[^\s/]+)*?/t/)[^\s/?#'\"]+")
+_IN_CHANNEL = r"(?P<lead>//[^\s/]+(?:/[^\s/]+)*?/t/)[^\s/?#'\"]+"
 
 _SECRET_NAMES = frozenset({
     "access_token", "apikey", "api_key", "auth", "auth_token", "authorization", "awsaccesskeyid",
@@ -35,10 +35,10 @@ def redact(text: str) -> str:
     A reference such as ``${TOKEN}`` is no secret and stays, as does the account of an SSH URL
     (``ssh://git@host``), which is not what lets anyone in.
     """
-    text = _USERINFO.sub(_mask_userinfo, text)
-    text = _BROKEN_USERINFO.sub(lambda match: f"//{_masked(match['userinfo'])}@", text)
-    text = _QUERY.sub(_mask_query, text)
-    return _CHANNEL_TOKEN.sub(rf"\g<lead>{_MASK}", text)
+    text = re.sub(_USERINFO, _mask_userinfo, text)
+    text = re.sub(_BROKEN_USERINFO, lambda match: f"//{_masked(match['userinfo'])}@", text)
+    text = re.sub(_QUERY, _mask_query, text)
+    return re.sub(_IN_CHANNEL, rf"\g<lead>{_MASK}", text)
 
 
 def without_userinfo(url: str) -> str:
@@ -49,7 +49,7 @@ def without_userinfo(url: str) -> str:
             return match[0]
         return f"{match['scheme'] or ''}//"
 
-    return _BROKEN_USERINFO.sub("//", _USERINFO.sub(drop, url, count=1), count=1)
+    return re.sub(_BROKEN_USERINFO, "//", re.sub(_USERINFO, drop, url, count=1), count=1)
 
 
 def quote(text: str) -> str:
@@ -75,7 +75,7 @@ def _masked(userinfo: str) -> str:
     """Each part on its own, so that ``user:${PASSWORD}`` still says which variable it needs."""
     parts = userinfo.split(":", 1)
     return ":".join(
-        part if not part or _VARIABLE.fullmatch(part) else _MASK for part in parts
+        part if not part or re.fullmatch(_VARIABLE, part) else _MASK for part in parts
     )  # fmt: skip
 
 
@@ -84,4 +84,4 @@ def _mask_query(match: re.Match[str]) -> str:
         return match[0]
     key: str = match["key"]
     value = match[0].removeprefix(key)
-    return match[0] if _VARIABLE.fullmatch(value) else f"{key}{_MASK}"
+    return match[0] if re.fullmatch(_VARIABLE, value) else f"{key}{_MASK}"

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 # The names that pip expands in a requirements file: POSIX environment variables in upper case.
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 
 IndexKind = Literal[
     "index-url",
@@ -199,7 +199,7 @@ class PythonRequest:
 
 def variables_in(text: str) -> tuple[str, ...]:
     """The names of the environment variables that ``text`` refers to as ``${NAME}``, in order."""
-    return tuple(dict.fromkeys(_VARIABLE.findall(text)))
+    return tuple(dict.fromkeys(re.findall(_VARIABLE, text)))
 
 
 def _expand(text: str, environ: Mapping[str, str], *, where: str) -> str:
@@ -211,4 +211,4 @@ def _expand(text: str, environ: Mapping[str, str], *, where: str) -> str:
             where=where,
             remedy=f"export {missing[0]}=… and run again",
         )
-    return _VARIABLE.sub(lambda match: environ[match[1]], text)
+    return re.sub(_VARIABLE, lambda match: environ[match[1]], text)

@@ -20,9 +20,9 @@ from envbuild.requirements import IndexOption, PipRequirement
 __all__ = ["BadEntry", "EntryReader", "logical_lines", "raise_bad_entries"]
 
 # pip's own: a hash begins a comment at the start of a line or after a space.
-_COMMENT = re.compile(r"(?:^|(?<!\s)\s+)#.*$")
+_COMMENT = r"(?:^|(?<!\s)\s+)#.*$"
 _MAX_DEPTH = 50
-_WEB = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_WEB = r"[A-Za-z][A-Za-z0-9+.-]+://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +60,17 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """
     joined, start = "", 0
     for number, line in enumerate(text.splitlines(), start=1):
-        is_comment = _COMMENT.match(line) is not None
+        is_comment = re.match(_COMMENT, line) is not None
         start = start or number
         if line.endswith("\\") and not is_comment:
             joined += line.removesuffix("\\")
             continue
         # A comment that continues a line must stay one, so it keeps its distance.
         joined += f" {line}" if is_comment else line
-        if stripped := _COMMENT.sub("", joined).strip():
+        if stripped := re.sub(_COMMENT, "", joined).strip():
             yield start, stripped
         joined, start = "", 0
-    if stripped := _COMMENT.sub("", joined).strip():
+    if stripped := re.sub(_COMMENT, "", joined).strip():
         yield start, stripped
 
 
@@ -131,7 +131,7 @@ class EntryReader:
     def _include(self, include: Include, *, constraints: bool) -> None:
         if self.model is None:
             raise EntryError("another file cannot be included here")
-        if _WEB.match(include.path):
+        if re.match(_WEB, include.path):
             raise EntryError("a file on a web server is not read; put a copy into the model")
         try:
             # pip looks beside the file that includes.

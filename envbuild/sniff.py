@@ -39,12 +39,12 @@ _SIGNS: tuple[tuple[bytes, Impostor], ...] = (
     (b"\x89HDF", Impostor("an HDF5 file", "the folder that holds the file MLmodel")),
 )
 
-_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html\b|head\b|body\b)", re.IGNORECASE)
-_XML = re.compile(rb"\s*<(?:\?xml|error\b)", re.IGNORECASE)
+_HTML = rb"(?i)\s*<(?:!doctype\s+html|html\b|head\b|body\b)"
+_XML = rb"(?i)\s*<(?:\?xml|error\b)"
 # A first statement that YAML has no use for; comments and blank lines may stand before it.
-_PYTHON = re.compile(
+_PYTHON = (
     rb"(?:[ \t]*(?:\#[^\n]*)?\r?\n)*"
-    rb"(?:import[ ]\w|from[ ][\w.]+[ ]import[ ]|def[ ]\w+\(|class[ ]\w+[(:]|@\w|\"{3}|'{3})",
+    rb"(?:import[ ]\w|from[ ][\w.]+[ ]import[ ]|def[ ]\w+\(|class[ ]\w+[(:]|@\w|\"{3}|'{3})"
 )
 
 
@@ -55,10 +55,10 @@ def sniff(data: bytes) -> Impostor | None:
         if head.startswith(sign):
             return impostor
     text = head.removeprefix(b"\xef\xbb\xbf")
-    if _HTML.match(text):
+    if re.match(_HTML, text):
         return Impostor("an HTML page", _RAW)
-    if _XML.match(text):
+    if re.match(_XML, text):
         return Impostor("an XML document, as a store sends when it refuses", _RAW)
-    if _PYTHON.match(text):
+    if re.match(_PYTHON, text):
         return Impostor("Python source", "the folder that mlflow.*.log_model or save_model wrote")
     return None

@@ -53,9 +53,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # YAML 1.1, 5.1: c-printable, and the byte order mark.
-_UNPRINTABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)  # fmt: skip
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +124,7 @@ def parse_yaml(text: str, *, where: str, loader: type[Loader] | None = None) -> 
         ModelError: not YAML, more than one document, a tag that is no plain data, or a size or
             nesting that no real file has.
     """
-    if bad := _UNPRINTABLE.search(text):
+    if bad := re.search(_UNPRINTABLE, text):
         line = text.count("\n", 0, bad.start()) + 1
         problem = f"broken YAML: the character {bad[0]!a} in line {line} is not allowed"
         raise ModelError(problem, where=where)
