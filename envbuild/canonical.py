@@ -145,19 +145,19 @@ class _Work:
         where = f"CPython {self.target.python} on {self.target.platform}"
         if self.unhashed:
             raise IntegrityError(
-                f"{len(self.unhashed)} files have no sha256, so nothing could check them",
+                "files without a sha256, which nothing could check",
                 details=sorted(self.unhashed),
                 remedy="an index that gives hashes",
             )
         if self.unfit:
             raise ResolutionError(
-                f"{len(self.unfit)} packages have neither a wheel for {where} nor a source",
+                f"neither a wheel for {where} nor a source",
                 details=sorted(self.unfit),
                 remedy="another version of them, another --python or --platform",
             )
         if self.unwanted:
             raise ResolutionError(
-                f"only wheels are wanted, and {len(self.unwanted)} packages have none for {where}",
+                f"only wheels are wanted, and there is none for {where}",
                 details=sorted(self.unwanted),
                 remedy="without --only-binary, or another version of them",
             )
@@ -175,7 +175,9 @@ class _Work:
         elif package.sdist is not None and not wheels:
             source = self._artefact(package, package.sdist, package.sdist.filename)
         if source is None and not wheels:
-            files = ", ".join(sorted(wheel.filename for wheel in package.wheels or ()))
+            named = [wheel.filename for wheel in package.wheels or ()]
+            named += [_archive_name(package.archive)] if package.archive is not None else []
+            files = ", ".join(sorted(named))
             self.unfit.append(f"{_called(package)}: {files}")
             return package
         made = _with_source(package, wheels, source)

@@ -185,7 +185,7 @@ def _refuse_in_the_way(
             problems[name] = "not written by envbuild"
     if problems:
         raise OutputError(
-            f"{len(problems)} files are in the way",
+            "files are in the way",
             where=str(directory),
             details=[f"{name}: {problem}" for name, problem in problems.items()],
             remedy="another folder with -o, or move them away",

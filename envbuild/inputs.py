@@ -43,7 +43,7 @@ _NO_INPUT = frozenset({"upgrade", "upgrade_packages", "cache_dir", "offline"})
 
 # The part of a line that says what it is about; the rest is what is asked of it.
 _SUBJECT = re.compile(
-    r"(?:(?:conda|constraint|environment|extra-index-url|find-links|flavor|platform|relax) )?"
+    r"(?:(?:conda|constraint|environment|find-links|flavor|platform|relax) )?"
     r"(?:--)?[^\s=<>!~;@\[]+"
 )
 
@@ -182,7 +182,8 @@ def _server_lines(server: ServerProfile) -> Iterator[str]:
     lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
     lines.append(f"kind {server.kind}")
     if server.skinny_swap:
-        lines.append(f"skinny-swap unless mlflow{server.full_mlflow or ' any'}")
+        exception = f"unless mlflow{server.full_mlflow}" if server.full_mlflow else "always"
+        lines.append(f"skinny-swap {exception}")
     if server.command:
         lines.append(f"command {' '.join(server.command)}")
     if server.port:
@@ -209,7 +210,8 @@ def _option_lines(options: LockOptions) -> Iterator[str]:
             case _ if name == "extra-index-urls":
                 yield f"{name} {' '.join(value)}"  # their order is their priority
             case _:
-                yield from (f"{name.removesuffix('s')} {item}" for item in value)
+                singular = "platform" if name == "platforms" else name
+                yield from (f"{singular} {item}" for item in value)
 
 
 def _choices(options: LockOptions) -> Iterator[tuple[str, OptionValue]]:

@@ -132,7 +132,7 @@ def _local_files(lock: Lock) -> dict[str, bytes]:
     ]
     if changed:
         raise IntegrityError(
-            f"{len(changed)} files of the model are not what was locked",
+            "files of the model are not what was locked",
             where=str(lock.model.path),
             details=changed,
             remedy="envbuild lock again",

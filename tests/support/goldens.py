@@ -134,7 +134,7 @@ def sources(work: Path) -> Lock:
         archive("spam==1.0", path="code/spam-1.0-py3-none-any.whl", data="the wheel of the model"),
         folder("eggs", "lib"),
         git("ham", "https://git.example.org/ham", _COMMIT, subdirectory="python"),
-        archive("toast==2.0", url="https://user:secret@example.org/toast-2.0.tar.gz"),
+        archive("toast==2.0", url="https://user:pa55word@example.org/toast-2.0.tar.gz"),
         package("bacon==0.1"),
         package("private==3", "py3-none-any"),
     ]
