@@ -51,7 +51,10 @@ SEARCH_DEPTH = 3
 DATA_KEYS = ("input_data", "dataframe_split", "dataframe_records", "instances", "inputs")
 # curl -d calls everything a form; a form that holds JSON is taken for what it is.
 MEDIA_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded")
+MAX_BYTES = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 1024)
 MAX_PROBLEMS = 20
+# How the names of mlflow's functions that check an input begin.
+MLFLOW_CHECKS = ("_enforce_", "_validate_prediction_input", "_validate_model_input")
 
 scorer = None
 
@@ -60,7 +63,7 @@ def init():
     """Load the model; called by the server once in every worker."""
     global scorer  # noqa: PLW0603 - the server knows this script by two functions only
     try:
-        scorer = Scorer(find_model(os.environ))
+        scorer = load(find_model(os.environ))
     except Exception as error:
         message = f"cannot load the model: {type(error).__name__}: {error}"
         log(message)
@@ -84,7 +87,7 @@ def run(request):
 
 def log(message):
     """Write one line to stderr, which every version of the server leaves alone."""
-    sys.stderr.write(f"score: {message}\n")
+    sys.stderr.write(f"score: {' '.join(message.split())}\n")
     sys.stderr.flush()
 
 
@@ -120,15 +123,9 @@ class RequestError(Exception):
 class Scorer:
     """A loaded model and what its signature demands."""
 
-    def __init__(self, path):
-        import mlflow.pyfunc
-
-        with open(os.path.join(path, "MLmodel"), encoding="utf-8") as file:
-            self.signature = read_signature(yaml.safe_load(file))
-        self.model = mlflow.pyfunc.load_model(path)
-        log(f"loaded the model at {path}")
-        if self.signature.fields is None:
-            log("the model has no input signature: requests are passed on unchecked")
+    def __init__(self, model, signature):
+        self.model = model
+        self.signature = signature
 
     def score(self, body):
         """The predictions for a parsed body, as JSON text.
@@ -164,10 +161,23 @@ class Scorer:
         return data, params
 
 
+def load(path):
+    """The scorer of the model in a folder."""
+    import mlflow.pyfunc
+
+    with open(os.path.join(path, "MLmodel"), encoding="utf-8") as file:
+        signature = read_signature(yaml.safe_load(file))
+    model = mlflow.pyfunc.load_model(path)
+    log(f"loaded the model at {path}")
+    if signature.fields is None:
+        log("the model has no input signature: requests are passed on unchecked")
+    return Scorer(model, signature)
+
+
 def worded(error):
     """Word an exception of ``predict`` for the client, and log it for the operator."""
     if refused_by_mlflow(error):
-        return RequestError(f"mlflow refused the input: {error}")
+        return RequestError(f"mlflow refused the input: {error}"[:1000])
     error_id = uuid.uuid4().hex
     log(f"error {error_id}: {chain_of(error)}")
     sys.stderr.writelines(traceback.format_tb(error.__traceback__))
@@ -186,11 +196,11 @@ def chain_of(error):
 
 
 def refused_by_mlflow(error):
-    """Whether mlflow's own signature check raised, before any code of the model ran."""
+    """Whether mlflow's own check of the input raised, before any code of the model ran."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
+    checks = [i for i, frame in enumerate(frames) if frame.name.startswith(MLFLOW_CHECKS)]
     inside = os.sep + "mlflow" + os.sep
-    checks = any(frame.name.startswith("_enforce_") for frame in frames)
-    return checks and all(inside in frame.filename for frame in frames)
+    return bool(checks) and all(inside in frame.filename for frame in frames[: checks[-1]])
 
 
 # --- the model ---------------------------------------------------------------------------------
@@ -247,9 +257,14 @@ def models_below(root):
         found = [folder for folder in level if os.path.isfile(os.path.join(folder, "MLmodel"))]
         if found:
             return found
-        paths = [os.path.join(top, name) for top in level for name in sorted(os.listdir(top))]
-        level = [path for path in paths if os.path.isdir(path)]
+        level = [path for folder in level for path in subfolders(folder)]
     return []
+
+
+def subfolders(folder):
+    """The folders in a folder, sorted, without hidden ones."""
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    return [path for path in (os.path.join(folder, name) for name in names) if os.path.isdir(path)]
 
 
 def read_signature(mlmodel):
@@ -295,15 +310,14 @@ def read_body(request):
     Raises:
         RequestError: it is too large, or not declared to be JSON.
     """
-    limit = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 1024)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise RequestError("send the body without Content-Encoding", status=415)
     if request.mimetype not in MEDIA_TYPES and not request.mimetype.endswith("+json"):
         raise RequestError("Content-Type must be application/json", status=415)
     # A chunked request does not announce its length.
-    body = b"" if (request.content_length or 0) > limit else request.stream.read(limit + 1)
-    if (request.content_length or len(body)) > limit:
-        raise RequestError(f"the body is larger than {limit} bytes", status=413)
+    body = b"" if (request.content_length or 0) > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
+    if (request.content_length or len(body)) > MAX_BYTES:
+        raise RequestError(f"the body is larger than {MAX_BYTES} bytes", status=413)
     return body, request.mimetype_params.get("charset")
 
 
@@ -378,7 +392,8 @@ def is_split(data, fields=()):
     """Whether a dict is a split table, and not one with columns that happen to be called so."""
     if not isinstance(data, dict) or "data" not in data:
         return False
-    return set(data) <= {"columns", "index", "data"} and set(data) - {f.label for f in fields}
+    keys = set(data)
+    return keys <= {"columns", "index", "data"} and not keys <= {field.label for field in fields}
 
 
 def read_table(key, data, fields=()):
@@ -410,11 +425,19 @@ def split_table(data):
     if not rows or not isinstance(rows, list):
         raise RequestError("data must be a list with at least one row")
     columns = transpose(rows)
-    if names is not None and (not isinstance(names, list) or len(names) != len(columns)):
-        raise RequestError(f"columns must be a list of {len(columns)} names, as data is wide")
-    if index is not None and (not isinstance(index, list) or len(index) != len(rows)):
-        raise RequestError(f"index must be a list of {len(rows)} labels, as data is long")
+    if not is_list_of_labels(names, len(columns)) or len(set(names or ())) < len(names or ()):
+        raise RequestError(f"columns must be a list of {len(columns)} names, each only once")
+    if not is_list_of_labels(index, len(rows)):
+        raise RequestError(f"index must be a list of {len(rows)} labels")
     return Table(names and [str(name) for name in names], columns, index)
+
+
+def is_list_of_labels(labels, size):
+    """Whether these can name that many columns or rows; None names nothing."""
+    if labels is None:
+        return True
+    is_flat = isinstance(labels, list) and not {list, dict} & set(map(type, labels))
+    return is_flat and len(labels) == size
 
 
 def transpose(rows):
@@ -437,13 +460,17 @@ def dict_table(data, fields):
     A list may be the value of one cell when its field is nested; mlflow then takes the dict for a
     record, and so does this, unless a field that is not nested holds a list.
     """
+    if fields and fields[0].name is not None:
+        known = {field.label for field in fields}
+        data = {name: value for name, value in data.items() if name in known}
     nested = {field.label for field in fields if not isinstance(field.type, str)}
-    lists = [value for value in data.values() if isinstance(value, list)]
     if not any(isinstance(value, list) for name, value in data.items() if name not in nested):
         return Table(list(data), [[value] for value in data.values()])
-    if not lists[0] or len(set(map(len, lists))) > 1:
+    sizes = {len(value) for value in data.values() if isinstance(value, list)}
+    size = sizes.pop()
+    if sizes or not size:
         raise RequestError("the columns must all have the same length, and at least one row")
-    columns = [v if isinstance(v, list) else [v] * len(lists[0]) for v in data.values()]
+    columns = [value if isinstance(value, list) else [value] * size for value in data.values()]
     return Table(list(data), columns)
 
 
@@ -452,8 +479,8 @@ def match(table, fields, problems):
     if fields[0].name is None or table.names is None:
         surplus = len(table.columns) - len(fields)
         if surplus < 0 or (surplus and fields[0].name is not None):
-            sizes = f"{len(table.columns)} columns, the model's signature {len(fields)}"
-            raise RequestError(f"the input has {sizes}")
+            counts = f"{len(fields)} columns, the input {len(table.columns)}"
+            raise RequestError(f"the model's signature has {counts}")
         return list(zip(fields, table.columns))
     sent = dict(zip(table.names, table.columns))
     for field in fields:
@@ -501,7 +528,10 @@ def unchecked(key, data):
     if not isinstance(data, list):
         return data
     flat, shape = flatten(data)
-    return object_array(data) if shape is None else np.array(flat).reshape(shape)
+    present = set(map(type, flat))
+    if shape is None or dict in present or (str in present and present != {str}):
+        return object_array(data)
+    return np.array(flat).reshape(shape)
 
 
 def to_frame(table, fields, problems):
@@ -606,14 +636,14 @@ def to_tensor(data, field, problems, *, is_cells=False):
     flat, shape = flatten(data)
     takes_all = field.type == "object" and field.shape == (-1,)
     if shape is None and takes_all:
-        return object_array(data)
+        flat, shape = data, (len(data),)
     if shape is None and -1 in field.shape[1:]:  # mlflow lets ragged arrays pass here
         row = field._replace(shape=field.shape[1:])
         return object_array([to_tensor(item, row, problems) for item in data])
     if is_cells and shape is not None and -1 not in field.shape[1:]:
         unflattened = shape[:1] + field.shape[1:]
         shape = unflattened if np.prod(unflattened) == len(flat) else shape
-    if shape is None or not (takes_all or fits(shape, field.shape)):
+    if not shape or not (takes_all or fits(shape, field.shape)):
         expected = f"{field.type} of shape {list(field.shape)}"
         received = "lists of different lengths" if shape is None else f"shape {list(shape)}"
         problems.append(Problem(field.label, None, expected, received))
@@ -829,15 +859,17 @@ def to_datetimes(values, present, dtype):
         try:
             parsed = pd.to_datetime(pd.Series(values, dtype=object))
             if present <= {str, NoneType} and parsed.dtype.str[:3] == "<M8":
-                return parsed.values.astype(dtype)
+                return parsed.astype(dtype).values
         except (AttributeError, ValueError, TypeError, OverflowError):
             pass  # a row is wrong, or the rows are written in different ways
         check(values, received)
         return np.array([pd.Timestamp(v).to_datetime64() for v in values], dtype=dtype)
 
 
-def to_objects(values, _present, _dtype):
+def to_objects(values, present, _dtype):
     """Anything, for tensors of dtype object."""
+    if Absent in present:
+        check(values, lambda value: json_type(value) if value is ABSENT else None)
     return object_array(values)
 
 
@@ -889,9 +921,10 @@ def plain(value):
             return step(value)
     if getattr(getattr(value, "dtype", None), "kind", "") == "M":
         return np.where(np.isnat(value), None, np.datetime_as_string(value)).tolist()
-    # Arrays and tensors have the first, pydantic's models the second.
-    method = getattr(value, "tolist", None) or getattr(value, "model_dump", None)
-    return method() if method else list(value)
+    for method in ("toarray", "tolist", "model_dump"):  # scipy; numpy, torch and tf; pydantic
+        if hasattr(value, method):
+            return getattr(value, method)()
+    return list(value) if hasattr(value, "__iter__") else str(value)
 
 
 STEPS = (

@@ -223,6 +223,7 @@ def compare(script: Any, case: Case) -> str:
     schema = Schema.from_json(json.dumps(case.inputs))
     signature = script.read_signature({"signature": {"inputs": json.dumps(case.inputs)}})
     problems: List[Any] = []
+    ours = None
     data = json.loads(json.dumps(case.data))
     try:
         ours = script.enforce_input(case.key, data, signature, problems)
@@ -256,7 +257,9 @@ def takes_null_booleans() -> bool:
     from mlflow.types.schema import Schema
 
     schema = Schema.from_json(json.dumps([{"type": "boolean", "name": "c"}]))
-    return _enforced(lambda: pd.DataFrame({"c": [True, None]}), schema)[1] is None
+    frame = pd.DataFrame({"c": [True, None]})
+    _, refusal = _enforced(lambda: frame, schema)
+    return bool(refusal is None)
 
 
 def _has_null_boolean(case: Case) -> bool:
@@ -356,7 +359,7 @@ def _enforced(read: Callable[[], Any], schema: Any) -> Any:
     try:
         from mlflow.models.utils import _enforce_schema
     except ImportError:  # before mlflow 1.29
-        from mlflow.pyfunc import _enforce_schema
+        from mlflow.pyfunc import _enforce_schema  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
