@@ -11,22 +11,27 @@ from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError
 from envbuild.model import Model
 from envbuild.model import read_model as _read_model
-from envbuild.options import LockOptions
+from envbuild.options import ExportOptions, LockOptions
 from envbuild.platforms import parse_platform
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from envbuild.check import CheckResult
-    from envbuild.lock import Context, Lock
+    from envbuild.context import Context
+    from envbuild.emit.bundle import Bundle
+    from envbuild.lock import Lock
+    from envbuild.verify import Report
 
 __all__ = [
     "EnvbuildError",
     "LockChoices",
     "check",
+    "export",
     "lock",
     "read_context",
     "read_model",
+    "verify",
 ]
 
 
@@ -113,6 +118,48 @@ def read_context(directory: str | Path) -> Context:
     Raises:
         LockFileError: none there, not ours, or edited since it was written.
     """
-    from envbuild.lock import read_context as _read_context
+    from envbuild.context import read_context as _read_context
 
     return _read_context(directory)
+
+
+def export(
+    context: Context | str | Path,
+    output: str | Path,
+    *,
+    options: ExportOptions | None = None,
+) -> Bundle:
+    """Write the offline bundle of ``context`` to ``output``: a folder, or an archive by its suffix.
+
+    Raises:
+        LockFileError: there is no context.
+        IndexUnavailableError: something cannot be fetched.
+        IntegrityError: something is not what was locked.
+        BuildError: what has no wheel could not be built.
+        OutputError: ``output`` cannot be written, or is something else than a bundle.
+    """
+    from envbuild.context import read_context as _read_context
+    from envbuild.emit.export import export as _export
+
+    written = _read_context(context) if isinstance(context, str | Path) else context
+    return _export(written, Path(output), ambient=Ambient.of_process(), options=options)
+
+
+def verify(
+    target: Bundle | Context | str | Path,
+    *,
+    model: str | Path | None = None,
+    python_exe: str = "",
+    allow_network: bool = False,
+) -> Report:
+    """Install ``target`` (a bundle, context or image) with no network, and see whether it works.
+
+    With ``model``, a folder with its weights, the model is loaded, asked and served too.
+
+    Raises:
+        UsageError, LockFileError, ModelError: there is nothing to verify there.
+        MissingExtraError, ImageError: an image, and no Docker engine to run it.
+    """
+    from envbuild.verify import verify as _verify
+
+    return _verify(target, model=model, python_exe=python_exe, allow_network=allow_network)

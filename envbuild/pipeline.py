@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from envbuild.ambient import Ambient
 from envbuild.errors import ResolutionError, UsageError
 from envbuild.images import glibc_floor
-from envbuild.merge import MergeOptions, Plan, merge
+from envbuild.merge import Change, MergeOptions, Plan, merge
 from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.origins import Origin
@@ -130,26 +130,28 @@ class _Solver:
                         continue
         return self._relaxed(first) if AUTO in self.options.relax else self._give_up(first)
 
-    def _solve(self, plan: Plan) -> _Solved:
-        """Every platform of ``plan``, with the pins relaxed that the user named."""
-        names = tuple(name for name in self.options.relax if name != AUTO)
-        return self._solve_without(plan, names)
+    def _solve(self, plan: Plan, *, give_way: tuple[str, ...] = ()) -> _Solved:
+        """Every platform of ``plan``; the pins in ``give_way`` may move, as may those named."""
+        names = tuple(name for name in self.options.relax if name != AUTO) + give_way
+        resolutions: list[Resolution] = []
+        changes = dict.fromkeys(plan.changes)
+        for problem in self._problems(plan):
+            count, platform = len(problem.requirements), problem.target.platform
+            self.reporter.step(f"resolving {count} requirements for {platform}")
+            resolution, relaxed = self._resolve(problem, names)
+            resolutions.append(resolution)
+            changes |= dict.fromkeys(relaxed)
+        return replace(plan, changes=tuple(changes)), tuple(resolutions)
 
-    def _solve_without(self, plan: Plan, names: tuple[str, ...]) -> _Solved:
+    def _resolve(
+        self, problem: Problem, names: tuple[str, ...]
+    ) -> tuple[Resolution, tuple[Change, ...]]:
+        if not names:
+            return self.resolver.resolve(problem), ()
         from envbuild.resolve.relax import relax
 
-        resolutions: list[Resolution] = []
-        changes = list(plan.changes)
-        for problem in self._problems(plan):
-            platform = problem.target.platform
-            self.reporter.step(f"resolving {len(problem.requirements)} requirements for {platform}")
-            if names:
-                _, relaxed, resolution = relax(problem, names, self.resolver)
-                changes += [change for change in relaxed if change not in changes]
-            else:
-                resolution = self.resolver.resolve(problem)
-            resolutions.append(resolution)
-        return replace(plan, changes=tuple(changes)), tuple(resolutions)
+        _, changes, resolution = relax(problem, names, self.resolver)
+        return resolution, changes
 
     def _problems(self, plan: Plan) -> list[Problem]:
         from envbuild.resolve.interface import Problem

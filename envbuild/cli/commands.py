@@ -115,6 +115,47 @@ def _export(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> i
     return _OK
 
 
+def _verify(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.fs import write_file
+    from envbuild.verify import verify
+
+    with closing(terminal.progress()) as progress:
+        report = verify(
+            args.target,
+            model=args.model,
+            python_exe=args.python_exe or "",
+            ambient=ambient,
+            allow_network=args.allow_network,
+            progress=progress,
+        )
+    if args.junit:
+        write_file(ambient.cwd / args.junit, report.junit().encode())
+    terminal.document(report.document())
+    terminal.say(report.table())
+    return _OK if report.passed else _CHECK_SAID_NO
+
+
+def _build(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.cli.options import build_options
+    from envbuild.cli.summary import image_document, image_text
+    from envbuild.image.build import build, push
+
+    digest = ""
+    with closing(terminal.progress()) as progress:
+        image = build(
+            Path(args.source),
+            args.tag,
+            ambient=ambient,
+            options=build_options(args),
+            progress=progress,
+        )
+        if args.push:
+            digest = push(args.tag, ambient=ambient, progress=progress)
+    terminal.document(image_document(image, digest=digest))
+    terminal.say(image_text(image, digest=digest, terminal=terminal))
+    return _OK
+
+
 def _servers(args: argparse.Namespace, terminal: Terminal, _: Ambient) -> int:
     from envbuild.cli.summary import servers_document, servers_text
     from envbuild.server import BUILT_IN, load_profile
@@ -130,5 +171,7 @@ _COMMANDS: dict[str, _Command] = {
     "inspect": _inspect,
     "lock": _lock,
     "export": _export,
+    "verify": _verify,
+    "build": _build,
     "servers": _servers,
 }

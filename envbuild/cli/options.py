@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.options import ExportOptions, LockOptions
 from envbuild.platforms import parse_platform
 
-__all__ = ["export_options", "lock_options"]
+if TYPE_CHECKING:
+    from envbuild.image.build import BuildOptions
+
+__all__ = ["build_options", "export_options", "lock_options"]
 
 
 def lock_options(args: argparse.Namespace) -> LockOptions:
@@ -60,4 +64,17 @@ def export_options(args: argparse.Namespace) -> ExportOptions:
         python_exe=args.python_exe or "",
         build_constraints=tuple(Path(name) for name in args.build_constraint or ()),
         offline=args.offline,
+    )
+
+
+def build_options(args: argparse.Namespace) -> BuildOptions:
+    """The options of ``build``."""
+    from envbuild.image.build import BuildOptions
+
+    return BuildOptions(
+        offline=args.offline,
+        base_image=args.base_image or "",
+        model=Path(args.with_model) if args.with_model else None,
+        platform=args.platform or "",
+        labels=dict(args.label or ()),
     )

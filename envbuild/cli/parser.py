@@ -225,6 +225,44 @@ def _add_download_options(command: argparse.ArgumentParser) -> None:
 
 def _verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("target", metavar="BUNDLE|CONTEXT|IMAGE", help="what to prove")
+    command.add_argument(
+        "--model", metavar="DIR", help="the model with its weights, to load, predict and serve"
+    )
+    command.add_argument(
+        "--python-exe", metavar="EXE", help="makes the environment (default: the one that fits)"
+    )
+    command.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML too")
+    command.add_argument(
+        "--allow-network",
+        action="store_true",
+        help="go on where this machine cannot take the network away; the report says so",
+    )
+
+
+def _build(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="CONTEXT|BUNDLE", help="what 'lock' or 'export' wrote")
+    command.add_argument("-t", "--tag", required=True, help="the name of the image")
+    command.add_argument(
+        "--offline", action="store_true", help="no network while building; takes a bundle"
+    )
+    command.add_argument(
+        "--base-image", metavar="IMAGE", help="instead of the lock's, with the same Python"
+    )
+    command.add_argument("--with-model", metavar="DIR", help="make this model part of the image")
+    command.add_argument(
+        "--platform", metavar="NAME", help="one of the lock's (default: the engine's)"
+    )
+    command.add_argument(
+        "--label", action="append", type=_label, metavar="KEY=VALUE", help="repeatable"
+    )
+    command.add_argument("--push", action="store_true", help="push the image when it is built")
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
+    return key, value
 
 
 def _servers(command: argparse.ArgumentParser) -> None:
@@ -243,5 +281,6 @@ _COMMANDS: tuple[tuple[str, str, _Fill], ...] = (
     ("lock", "resolve every pin and write the context", _lock),
     ("export", "write the offline bundle of a context", _export),
     ("verify", "install, import, load, predict and serve with no network, and report", _verify),
+    ("build", "build the image through the Docker API", _build),
     ("servers", "list the server profiles and what each needs", _servers),
 )

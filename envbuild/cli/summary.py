@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packaging.pylock import Package
+if TYPE_CHECKING:
+    from packaging.pylock import Package
 
-from envbuild.cli.terminal import Terminal
-from envbuild.emit.bundle import Bundle
-from envbuild.lock import Lock, PlatformLock
-from envbuild.merge import Change, Plan
-from envbuild.model import Model
-from envbuild.notices import Notice
-from envbuild.server import ServerProfile
-from envbuild.spec import EnvSpec, PipRequirement
+    from envbuild.cli.terminal import Terminal
+    from envbuild.emit.bundle import Bundle
+    from envbuild.image.build import ImageResult
+    from envbuild.lock import Lock, PlatformLock
+    from envbuild.merge import Change, Plan
+    from envbuild.model import Model
+    from envbuild.notices import Notice
+    from envbuild.server import ServerProfile
+    from envbuild.spec import EnvSpec, PipRequirement
 
 __all__ = [
     "bundle_document",
     "bundle_text",
+    "image_document",
+    "image_text",
     "inspect_document",
     "inspect_text",
     "lock_document",
@@ -139,6 +143,35 @@ def bundle_text(bundle: Bundle, *, terminal: Terminal) -> str:
     if built:
         lines.append(_row("built", ", ".join(built)))
     lines.append(_row("next", f"envbuild verify {bundle.path}"))
+    return "\n".join(lines)
+
+
+def image_document(image: ImageResult, *, digest: str) -> dict[str, Any]:
+    """``envbuild build --json``; ``digest`` is the one in the registry, empty without a push."""
+    return {
+        "id": image.id,
+        "tag": image.tag,
+        "size": image.size,
+        "digest": digest,
+        "layers": [
+            {"size": layer.size, "instruction": layer.instruction} for layer in image.layers
+        ],
+    }
+
+
+def image_text(image: ImageResult, *, digest: str, terminal: Terminal) -> str:
+    """The summary after ``envbuild build``: the image, and what each layer adds to it."""
+    lines = [
+        terminal.style(f"Built {image.tag}", "bold"),
+        _row("image", f"{image.id}, {image.size / 1e6:.1f} MB"),
+    ]
+    lines += [
+        _row("layer", f"{layer.size / 1e6:>7.1f} MB  {layer.instruction}")
+        for layer in image.layers
+        if layer.size
+    ]
+    if digest:
+        lines.append(_row("pushed", digest))
     return "\n".join(lines)
 
 
