@@ -20,7 +20,8 @@ MODEL_FOLDER = "/opt/model"
 
 _VENV = "/opt/venv"
 _USER = 10001  # above the range that distributions and base images give out
-_IMAGE = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:/@]+))?(?:@(?P<digest>.+))?")
+# Docker's own slim images, each of which has a full one with compilers and git beside it.
+_SLIM = re.compile(r"python:([\w.]+)-slim((?:-\w+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +115,8 @@ def _arguments(recipe: Recipe) -> str:
 
 def _builder_image(recipe: Recipe) -> str:
     """An image with compilers and git where something has to be built, else the base image."""
-    found = _IMAGE.fullmatch(recipe.header.base_image)
-    if not recipe.to_build or not found or found["name"] != "python" or found["digest"]:
-        return "${BASE_IMAGE}"
-    tag = re.sub(r"-slim\b", "", found["tag"] or "")
-    return f"python:{tag}" if tag != found["tag"] else "${BASE_IMAGE}"
+    slim = _SLIM.fullmatch(recipe.header.base_image)
+    return f"python:{slim[1]}{slim[2]}" if recipe.to_build and slim else "${BASE_IMAGE}"
 
 
 _PARTS_STAGE = """\
@@ -251,11 +249,10 @@ def _healthcheck(port: int, path: str) -> str:
 
 def _labels(recipe: Recipe) -> str:
     header = recipe.header
-    found = _IMAGE.fullmatch(header.base_image)
-    digest = found["digest"] if found else None
+    image, _, digest = header.base_image.partition("@")
     labels = {
         "org.opencontainers.image.title": header.model,
-        "org.opencontainers.image.base.name": header.base_image.partition("@")[0],
+        "org.opencontainers.image.base.name": image,
         **({"org.opencontainers.image.base.digest": digest} if digest else {}),
         "io.envbuild.version": header.version,
         "io.envbuild.server": header.server,
