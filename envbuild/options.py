@@ -47,6 +47,8 @@ class ExportOptions:
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
     connections: int = 8
+    split: int = 0  # bytes; 0 for one file
+    diff: Path | None = None  # the older bundle: its folder, archive or SHA256SUMS
     model: Path | None = None  # --with-model
     builder: str = "local"  # local | docker
     builder_image: str = ""  # for docker; empty for the context's base image

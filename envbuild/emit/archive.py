@@ -8,17 +8,19 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
 from envbuild.emit.content import Content
-from envbuild.errors import LockFileError, MissingExtraError, OutputError
-from envbuild.fs import link_or_copy, replace_folder
+from envbuild.emit.parts import PartWriter, part_names, sums_name
+from envbuild.errors import LockFileError, MissingExtraError, OutputError, UsageError
+from envbuild.fs import link_or_copy, replace_folder, write_file
 from envbuild.reporter import SILENT, Reporter
 
-__all__ = ["ROOT", "archive_suffix", "extract", "read_member", "write"]
+__all__ = ["ROOT", "archive_suffix", "extract", "read_member", "write", "write_parts"]
 
 ROOT = "bundle"
 """The one folder in an archive."""
@@ -58,11 +60,38 @@ def write(content: Content, output: Path, *, reporter: Reporter = SILENT) -> Non
                 staged.chmod(0o755)
                 replace_folder(staged, output)
     except OSError as error:
-        raise OutputError(
-            f"cannot write the bundle: {error.strerror or error}",
-            where=str(output),
-            remedy="another place with -o",
-        ) from error
+        raise _cannot_write(output, error) from error
+
+
+def write_parts(
+    content: Content, output: Path, size: int, *, reporter: Reporter = SILENT
+) -> tuple[Path, ...]:
+    """Write the archive ``output`` as parts of ``size`` bytes: ``output.001``, ``output.002`` …
+
+    The hashes of the parts go last, into ``output.sha256``; until that is there, the parts are
+    not all there. Parts of an earlier run are replaced.
+
+    Raises:
+        UsageError: ``output`` is a folder by its name.
+        OutputError, MissingExtraError: as ``write``.
+    """
+    suffix = archive_suffix(output)
+    if not suffix:
+        raise UsageError("only an archive can be split", remedy="-o NAME.tar")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with _staged(output, folder=True) as staged:
+            with PartWriter(staged / output.name, size) as writer:
+                _write_tar(content, cast("BinaryIO", writer), suffix, reporter)
+            sums_name(output).unlink(missing_ok=True)
+            for old in part_names(output):
+                old.unlink()
+            sums = writer.sums(output)
+            parts = tuple(part.replace(output.parent / part.name) for part in writer.parts)
+            write_file(sums_name(output), sums)
+            return parts
+    except OSError as error:
+        raise _cannot_write(output, error) from error
 
 
 @contextmanager
@@ -140,8 +169,14 @@ def _write_folder(content: Content, folder: Path, reporter: Reporter) -> None:
 
 
 def _write_archive(content: Content, staged: Path, suffix: str, reporter: Reporter) -> None:
+    with staged.open("wb") as raw:
+        _write_tar(content, raw, suffix, reporter)
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
+def _write_tar(content: Content, raw: BinaryIO, suffix: str, reporter: Reporter) -> None:
     with (
-        staged.open("wb") as raw,
         _compressed(raw, suffix) as stream,
         tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
@@ -153,8 +188,14 @@ def _write_archive(content: Content, staged: Path, suffix: str, reporter: Report
             with entry.open() as source:
                 archive.addfile(member, source)
             reporter.advance(done, total)
-    with staged.open("rb") as written:
-        os.fsync(written.fileno())
+
+
+def _cannot_write(output: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write the bundle: {error.strerror or error}",
+        where=str(output),
+        remedy="another place with -o",
+    )
 
 
 def _counted(content: Content, reporter: Reporter) -> Iterator[tuple[str, int, int]]:
@@ -185,18 +226,27 @@ def _compressed(raw: BinaryIO, suffix: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     suffix = archive_suffix(path)
+    unreadable = [tarfile.TarError, EOFError, ValueError, OSError, zlib.error]
+    if suffix == ".tar.zst":
+        unreadable.append(_zstd().ZstdError)
     try:
-        if suffix == ".tar.zst":
-            with (
-                _zstd().open(path, "rb") as stream,
-                tarfile.open(fileobj=stream, mode="r|") as archive,
-            ):
-                yield archive
-        else:
-            with tarfile.open(path, "r|" if suffix == ".tar" else "r|gz") as archive:
-                yield archive
-    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        with (
+            _decompressed(path, suffix) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as archive,
+        ):
+            yield archive
+    except tuple(unreadable) as error:
         raise LockFileError(f"the archive cannot be read: {error}", where=str(path)) from error
+
+
+def _decompressed(path: Path, suffix: str) -> IO[bytes]:
+    match suffix:
+        case ".tar":
+            return path.open("rb")
+        case ".tar.zst":
+            return cast("IO[bytes]", _zstd().open(path, "rb"))
+        case _:
+            return cast("IO[bytes]", gzip.open(path, "rb"))
 
 
 def read_member(path: Path, name: str) -> bytes:
@@ -252,9 +302,17 @@ def _save(source: IO[bytes], target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         out = target.open("xb")
     except OSError as error:
-        raise OutputError(f"cannot unpack: {error.strerror or error}", where=str(target)) from error
+        raise _cannot_unpack(target, error) from error
     with out:
-        shutil.copyfileobj(source, out, _CHUNK)
+        while chunk := source.read(_CHUNK):
+            try:
+                out.write(chunk)
+            except OSError as error:
+                raise _cannot_unpack(target, error) from error
+
+
+def _cannot_unpack(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot unpack: {error.strerror or error}", where=str(target))
 
 
 def _zstd() -> Any:  # noqa: ANN401 - one of two modules with one interface

@@ -15,9 +15,10 @@ from envbuild.build.requirements import PinResolver, newest_upload
 from envbuild.build.sources import SourceTrees
 from envbuild.canonical import FILES, PlatformLock
 from envbuild.context import Context
-from envbuild.emit.archive import archive_suffix, read_member, write
+from envbuild.emit.archive import archive_suffix, read_member, write, write_parts
 from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
 from envbuild.emit.content import Content, Entry, checksums
+from envbuild.emit.delta import DELTA, delta_of, read_sums
 from envbuild.emit.lockfiles import requirements_name
 from envbuild.emit.manifest import (
     index_pages,
@@ -61,6 +62,8 @@ def export(
 ) -> Bundle:
     """Write the bundle of ``context`` to ``output``: a folder, or an archive by its suffix.
 
+    With ``options.diff`` only what that bundle lacks, with ``options.split`` an archive in parts.
+
     Nothing is resolved: the lock says what, and every byte is checked against it. What is in the
     cache is not fetched or built again. An older bundle at ``output`` is replaced in one step.
 
@@ -89,7 +92,11 @@ def export(
         toolbox=toolbox,
     )
     content = exporter.content()
-    write(content, output, reporter=progress)
+    written = delta_of(content, read_sums(options.diff)) if options.diff else content
+    if options.split:
+        write_parts(written, output, options.split, reporter=progress)
+    else:
+        write(written, output, reporter=progress)
     return parse_manifest(content[MANIFEST].data, path=output)
 
 
@@ -116,7 +123,7 @@ def _refuse_other(output: Path, context: Context) -> None:
     try:
         if archive_suffix(output):
             parse_manifest(read_member(output, MANIFEST), path=output)
-        else:
+        elif not (output / DELTA).is_file():
             read_bundle(output)
     except EnvbuildError as error:
         raise OutputError(
