@@ -190,9 +190,12 @@ def _asset_name(name: str) -> str:
 
 
 def _endpoint_name(name: str) -> str:
-    """Azure ML: 3 to 32 letters, digits and ``-``, the first a letter, the last not a ``-``."""
+    """Azure ML: 3 to 32 letters, digits and ``-``, the first a letter, the last not a ``-``.
+
+    In quotes where it is a word to YAML, such as ``null``.
+    """
     made = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if not made[:1].isalpha():
         made = f"model-{made}"
     made = made[:32].strip("-")
-    return made if len(made) >= 3 else f"{made}-model"
+    return scalar(made if len(made) >= 3 else f"{made}-model")

@@ -1,0 +1,23 @@
+"""The Dockerfiles that envbuild writes have nothing for a linter to complain about."""
+
+from __future__ import annotations
+
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.support.goldens import GOLDEN
+
+HADOLINT = Path(sysconfig.get_path("scripts")) / "hadolint"
+DOCKERFILES = sorted(GOLDEN.glob("*/Dockerfile"))
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_is_clean(path: Path) -> None:
+    if not HADOLINT.exists():
+        pytest.skip("hadolint is not installed beside this Python")
+    done = subprocess.run([HADOLINT, path], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
