@@ -140,6 +140,7 @@ def _downloader(ambient: Ambient, runner: Runner, options: ExportOptions) -> Dow
         cache=ArtefactCache.of(ambient),
         transport=Transport(environ=ambient.environ, credentials=credentials),
         connections=options.connections,
+        offline=options.offline,
     )
 
 
@@ -224,7 +225,8 @@ class _Exporter:
             by_file |= {tool.file: tool for tool in self.toolbox(lock.target.python)}
         tools = tuple(by_file[file] for file in sorted(by_file))
         cache = self.downloader.cache
-        if all(cache.path(tool.artefact.sha256).exists() for tool in tools):
+        known = all(cache.path(tool.artefact.sha256).exists() for tool in tools)
+        if known or self.options.offline:
             return tools  # no index need be asked where they are
         return locate(tools, _indexes(self.locks, self.options), self.downloader.transport)
 

@@ -27,6 +27,7 @@ _CHUNK = 1 << 18
 _REPORT_EVERY = 0.1  # seconds
 # A connection that brought this much has earned its retries back.
 _PROGRESS = 1 << 16
+_AGAIN = "the same command again; what has arrived is kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class Downloader:
     transport: Transport
     connections: int = 8
     patience: Patience = field(default_factory=Patience)
+    offline: bool = False
 
     def fetch_all(
         self, artefacts: Iterable[Artefact], *, reporter: Reporter = SILENT
@@ -121,6 +123,12 @@ class Downloader:
         """
         if urlsplit(artefact.url).scheme == "file":
             return self._copy(artefact, claim)
+        if self.offline:
+            raise IndexUnavailableError(
+                f"{artefact.name} is not in the cache",
+                where=artefact.url,
+                remedy="without --offline",
+            )
         resumed = claim.size > 0
         got = self._stream(artefact, claim, counter)
         if got != artefact.sha256 and resumed:
@@ -274,9 +282,7 @@ def _collect(
 
 def _hopeless(failures: Sequence[EnvbuildError]) -> bool:
     """A full disk stays full, and a dead server costs minutes for every further file."""
-    dead = [
-        error for error in failures if isinstance(error, IndexUnavailableError) and error.remedy
-    ]
+    dead = [error for error in failures if error.remedy == _AGAIN]
     return len(dead) >= 3 or any(isinstance(error, OutputError) for error in failures)
 
 
@@ -313,5 +319,5 @@ def _unreachable(artefact: Artefact, broken: Unreachable, attempts: int) -> Inde
     return IndexUnavailableError(
         f"{artefact.name} cannot be fetched, tried {times}: {broken.reason}",
         where=artefact.url,
-        remedy="the same command again; what has arrived is kept",
+        remedy=_AGAIN,
     )

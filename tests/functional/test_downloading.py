@@ -259,6 +259,17 @@ def test_a_connection_that_brings_something_is_not_given_up(
     assert path.read_bytes() == DATA
 
 
+def test_offline_only_the_cache_counts(server: FlakyServer, tmp_path: Path) -> None:
+    with pytest.raises(IndexUnavailableError) as caught:
+        fetch(downloader(tmp_path, offline=True), spam(server))
+
+    assert str(caught.value) == (
+        f"{server.url('spam.whl')}: spam is not in the cache\n  try: without --offline"
+    )
+    fetch(downloader(tmp_path), spam(server))
+    assert fetch(downloader(tmp_path, offline=True), spam(server))
+
+
 def test_no_server_at_all_is_told_without_a_traceback(tmp_path: Path) -> None:
     artefact = Artefact(name="spam", url="http://127.0.0.1:9/spam.whl", sha256=DIGEST)
 
