@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tests.support.source import Module, library_modules, program_modules
 
@@ -123,15 +123,22 @@ def test_imports_point_up_the_flow() -> None:
 def test_no_two_modules_import_each_other() -> None:
     modules = {module.name: module for module in library_modules() if module.layer}
     needs = {
-        name: {part for found in module.imports() for part in (found.module, str(found))}
+        # ``from package import module`` needs the module, any other name what is before it.
+        name: {str(found) if str(found) in modules else found.module for found in module.imports()}
         & modules.keys() - {name}
         for name, module in modules.items()
     }
-    # Take away what needs nothing that is left; what can never be taken away is in a cycle.
-    while free := {name for name, wanted in needs.items() if not wanted & needs.keys()}:
-        needs = {name: wanted for name, wanted in needs.items() if name not in free}
+    # Take away what needs nothing that is left, and what nothing that is left needs. What can
+    # never be taken away is a cycle.
+    while free := _ends(needs):
+        needs = {name: wanted - free for name, wanted in needs.items() if name not in free}
 
     assert needs == {}
+
+
+def _ends(needs: Mapping[str, set[str]]) -> set[str]:
+    needed = {name for wanted in needs.values() for name in wanted}
+    return {name for name, wanted in needs.items() if not wanted or name not in needed}
 
 
 def test_programs_of_their_own_import_nothing_of_ours() -> None:
