@@ -119,7 +119,7 @@ def test_the_extra_all_has_every_extra_for_users() -> None:
 
 
 def test_no_file_names_a_folder_of_the_machine_it_was_written_on() -> None:
-    common = {Path("/"), Path(tempfile.gettempdir()), Path("/home")}
+    common = {Path("/"), Path("/home"), Path("/root"), Path(tempfile.gettempdir())}
     folders = {ROOT, ROOT.parent, Path.home()} - common
     path_of_here = re.compile(rf"(?<![\w.-])({'|'.join(re.escape(str(f)) for f in folders)})/")
     found = [
