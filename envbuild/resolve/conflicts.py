@@ -21,6 +21,7 @@ Oracle = Callable[[Items], bool]
 """Whether the requirements with these numbers can be met together."""
 
 _PARALLEL = 2
+_MOST_REMOVALS = 4
 
 
 class BudgetError(Exception):
@@ -52,14 +53,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """``conflicts`` that were met on the way, each minimal, and the set that must give way.
+    """``conflicts`` that were met on the way, each minimal, and the sets that may give way.
 
-    ``removal`` is None where none was found: nothing removable helps, or the budget was spent.
-    ``is_smallest`` says whether no smaller removal exists.
+    ``removals`` are some sets of one size, of which any is enough; empty where none was found:
+    nothing removable helps, or the budget was spent. ``is_smallest`` says whether no smaller one
+    exists.
     """
 
     conflicts: tuple[Items, ...]
-    removal: Items | None
+    removals: tuple[Items, ...]
     is_smallest: bool
 
 
@@ -134,7 +136,7 @@ def diagnose(
     hint: Callable[[Items], Collection[int]] = frozenset,
     budget: Budget | None = None,
 ) -> Diagnosis:
-    """Find the smallest set of ``removable`` items without which the rest can be met.
+    """Find the smallest sets of ``removable`` items without which the rest can be met.
 
     ``hint`` guesses which of an unsatisfiable set are to blame. When the budget is spent before
     the search is complete, a set that is minimal but perhaps not the smallest is looked for with
@@ -150,20 +152,20 @@ def diagnose(
 
     search = _Search(frozenset(items), frozenset(removable), ask, hint)
     try:
-        removal = _breadth_first(search)
+        removals = _breadth_first(search)
         return Diagnosis(
-            conflicts=tuple(search.conflicts), removal=removal, is_smallest=removal is not None
+            conflicts=tuple(search.conflicts), removals=removals, is_smallest=bool(removals)
         )
     except BudgetError:
         spending.append(Budget(calls=half[0], seconds=half[1], clock=budget.clock))
     try:
-        removal = _greedy(search)
+        removals = _greedy(search)
     except BudgetError:
-        removal = None
-    return Diagnosis(conflicts=tuple(search.conflicts), removal=removal, is_smallest=False)
+        removals = ()
+    return Diagnosis(conflicts=tuple(search.conflicts), removals=removals, is_smallest=False)
 
 
-def _breadth_first(search: _Search) -> Items | None:
+def _breadth_first(search: _Search) -> tuple[Items, ...]:
     """Reiter's tree, level by level: the first node without a conflict is a smallest removal."""
     level: list[Items] = [frozenset()]
     seen: set[Items] = set(level)
@@ -176,24 +178,39 @@ def _breadth_first(search: _Search) -> Items | None:
                 asked = partial(search.conflict_without, known=known)
                 for removed, conflict in zip(batch, pool.map(asked, batch), strict=True):
                     if conflict is None:
-                        return removed
+                        return _with_others(search, removed, level)
                     search.learn(conflict)
                     for item in sorted(conflict & search.removable):
                         if (child := removed | {item}) not in seen:
                             seen.add(child)
                             following.append(child)
             level = following
-    return None
+    return ()
 
 
-def _greedy(search: _Search) -> Items | None:
+def _with_others(search: _Search, removal: Items, level: Sequence[Items]) -> tuple[Items, ...]:
+    """``removal`` and a few more nodes of its level that do as well, as far as the budget goes."""
+    found = [removal]
+    try:
+        for other in level[level.index(removal) + 1 :]:
+            broken = all(conflict & other for conflict in search.conflicts)
+            if broken and search.satisfiable(search.items - other):
+                found.append(other)
+            if len(found) == _MOST_REMOVALS:
+                break
+    except BudgetError:
+        pass
+    return tuple(found)
+
+
+def _greedy(search: _Search) -> tuple[Items, ...]:
     """Break one conflict after the other, then put back what need not have gone."""
     removed: Items = frozenset()
     while (conflict := search.conflict_without(removed, search.conflicts)) is not None:
         search.learn(conflict)
         choices = sorted(conflict & search.removable)
         if not choices:
-            return None
+            return ()
         # The item that stands in most of the conflicts met so far breaks most of them.
         best = max(choices, key=lambda item: sum(item in one for one in search.conflicts))
         removed |= {best}
@@ -202,4 +219,4 @@ def _greedy(search: _Search) -> Items | None:
         without = removed - {waiting.popleft()}
         if search.conflict_without(without, search.conflicts) is None:
             removed = without
-    return removed
+    return (removed,)

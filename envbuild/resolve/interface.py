@@ -28,6 +28,8 @@ class ResolverOptions:
     prerelease: bool = False
     cache_dir: str = ""
     offline: bool = False
+    lowest_direct: bool = False  # the oldest release of what is required directly
+    no_deps: bool = False  # only what is required directly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,6 @@ class UvResolver:
     ambient: Ambient
     interpreters: Interpreters
     run: Runner
-    no_deps: bool = False
 
     @classmethod
     def of(cls, ambient: Ambient, *, runner: Runner = run) -> UvResolver:
@@ -252,8 +251,10 @@ class _Call:
             yield from ("--prerelease", "allow")
         if options.offline:
             yield "--offline"
-        if self.resolver.no_deps:
+        if options.no_deps:
             yield "--no-deps"
+        if options.lowest_direct:
+            yield from ("--resolution", "lowest-direct")
         for name in (":all:",) if options.only_binary else self.indexes.only_binary:
             yield from ("--only-binary", name)
         for name in self.indexes.no_binary:

@@ -66,26 +66,26 @@ def test_one_pin_that_stands_in_every_conflict_is_the_one_to_go() -> None:
 
     found = diagnose(range(6), truth, removable=range(6))
 
-    assert found.removal == frozenset({0})
+    assert found.removals == (frozenset({0}),)
     assert found.is_smallest
 
 
 def test_what_resolves_needs_no_removal() -> None:
     assert diagnose(range(3), Truth(), removable=range(3)) == Diagnosis(
-        conflicts=(), removal=frozenset(), is_smallest=True
+        conflicts=(), removals=(frozenset(),), is_smallest=True
     )
 
 
 def test_only_what_may_go_is_removed() -> None:
     found = diagnose(range(4), Truth({0, 1}, {1, 2}), removable={0, 2})
 
-    assert found.removal == frozenset({0, 2})
+    assert found.removals == (frozenset({0, 2}),)
 
 
 def test_a_conflict_of_what_must_stay_has_no_removal() -> None:
     found = diagnose(range(4), Truth({0, 1}), removable={2, 3})
 
-    assert found == Diagnosis(conflicts=(frozenset({0, 1}),), removal=None, is_smallest=False)
+    assert found == Diagnosis(conflicts=(frozenset({0, 1}),), removals=(), is_smallest=False)
 
 
 def test_a_good_hint_saves_questions() -> None:
@@ -94,7 +94,7 @@ def test_a_good_hint_saves_questions() -> None:
 
     found = diagnose(range(100), hinted, removable=range(100), hint=lambda _: {3, 50, 90})
 
-    assert found.removal in (frozenset({3}), frozenset({90}))
+    assert found.removals == (frozenset({3}), frozenset({90}))
     assert hinted.calls < plain.calls / 2
 
 
@@ -110,8 +110,8 @@ def test_a_spent_budget_still_gives_a_minimal_removal() -> None:
     found = diagnose(range(16), Truth(*pairs), removable=range(16), budget=Budget(calls=110))
 
     assert not found.is_smallest
-    assert found.removal is not None
-    assert all(len(pair & found.removal) == 1 for pair in pairs)
+    (removal,) = found.removals
+    assert all(len(pair & removal) == 1 for pair in pairs)
 
 
 def test_a_removal_that_greed_made_too_large_is_trimmed() -> None:
@@ -122,16 +122,16 @@ def test_a_removal_that_greed_made_too_large_is_trimmed() -> None:
     found = diagnose(range(8), truth, removable=range(8), budget=Budget(calls=45))
 
     assert not found.is_smallest
-    assert found.removal is not None
-    left = frozenset(range(8)) - found.removal
+    (removal,) = found.removals
+    left = frozenset(range(8)) - removal
     assert truth(left)
-    assert not any(truth(left | {item}) for item in found.removal)
+    assert not any(truth(left | {item}) for item in removal)
 
 
 def test_a_budget_that_is_far_too_small_leaves_the_removal_open() -> None:
     found = diagnose(range(64), Truth({1, 60}), removable=range(64), budget=Budget(calls=4))
 
-    assert (found.removal, found.is_smallest) == (None, False)
+    assert (found.removals, found.is_smallest) == ((), False)
 
 
 def test_greed_gives_up_where_nothing_may_go() -> None:
@@ -143,7 +143,7 @@ def test_greed_gives_up_where_nothing_may_go() -> None:
         range(30), truth, removable={*range(8), *range(20, 28)}, budget=Budget(calls=150)
     )
 
-    assert found.removal is None
+    assert found.removals == ()
 
 
 def test_time_is_a_budget_too() -> None:
@@ -180,7 +180,22 @@ def test_a_removal_is_smallest_and_enough(
     found = diagnose(items, truth, removable=removable, budget=Budget(calls=100_000))
 
     expected = truth.smallest(items, removable)
-    assert (None if found.removal is None else len(found.removal)) == expected
-    if found.removal is not None:
-        assert found.removal <= removable
-        assert truth(items - found.removal)
+    assert {len(removal) for removal in found.removals} == ({expected} - {None})
+    for removal in found.removals:
+        assert removal <= removable
+        assert truth(items - removal)
+
+
+def test_no_more_than_a_few_removals_are_looked_for() -> None:
+    found = diagnose(range(9), Truth(set(range(9))), removable=range(9))
+
+    assert found.removals == tuple(frozenset({item}) for item in range(4))
+
+
+def test_the_budget_ends_the_search_for_more_removals() -> None:
+    truth = Truth(set(range(9)))
+
+    found = diagnose(range(9), truth, removable=range(9), budget=Budget(calls=20))
+
+    assert found.is_smallest
+    assert 1 <= len(found.removals) < 4
