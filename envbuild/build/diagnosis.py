@@ -73,7 +73,7 @@ _CAUSES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         r"(?i)can't find rust compiler|cargo[^\n]*(?:not installed|not found)",
         lambda _: "the Rust compiler is missing (Debian: cargo)",
     ),
-    (rf"(?P<name>{_PROGRAMS})(?: executable|: command)? not found", _tool),
+    (rf"(?P<name>{_PROGRAMS})(?: executable|: command|:)? not found", _tool),
     (rf"No such file or directory: '(?P<name>{_PROGRAMS})'", _tool),
     (
         r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'",
