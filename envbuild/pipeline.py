@@ -6,9 +6,10 @@ read -> parse -> merge -> resolve -> lock
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.errors import ResolutionError, UsageError
@@ -83,6 +84,7 @@ def lock_model(
     solver = _Solver(
         model=model,
         options=options,
+        ambient=ambient,
         resolver=resolver or _make_resolver(options, ambient),
         previous=previous or {},
         reporter=reporter,
@@ -112,6 +114,7 @@ class _Solver:
 
     model: Model
     options: LockOptions
+    ambient: Ambient
     resolver: Resolver
     previous: Mapping[str, str]
     reporter: Reporter
@@ -121,14 +124,43 @@ class _Solver:
         try:
             return self._solve(first)
         except ResolutionError:
-            # No other server helps against pins of the model that contradict themselves.
-            if others and self._model_alone_resolves(first):
-                for plan in others:
-                    try:
-                        return self._solve(plan)
-                    except ResolutionError:
-                        continue
-        return self._relaxed(first) if AUTO in self.options.relax else self._give_up(first)
+            contradictory = not self._model_alone_resolves(first)
+        # No other server helps against pins of the model that contradict themselves.
+        if not contradictory and (solved := self._first_of(others)):
+            return solved
+        if AUTO in self.options.relax:
+            return self._relaxed(plans, contradictory=contradictory)
+        raise self._explanation(first, contradictory=contradictory)
+
+    def _first_of(self, plans: Sequence[Plan], give_way: tuple[str, ...] = ()) -> _Solved | None:
+        for plan in plans:
+            with suppress(ResolutionError):
+                return self._solve(plan, give_way=give_way)
+        return None
+
+    def _relaxed(self, plans: Sequence[Plan], *, contradictory: bool) -> _Solved:
+        """Let the smallest set of pins go: for the model's own sake, then for the server's."""
+        from envbuild.resolve.relax import relax
+
+        self.reporter.step("looking for the smallest set of pins that must give way")
+        if contradictory:
+            _, changes, _ = relax(self._own_problem(plans[0]), (AUTO,), self.resolver)
+            if solved := self._first_of(plans, tuple(change.name for change in changes)):
+                return solved
+        return self._solve(plans[0], give_way=(AUTO,))
+
+    def _explanation(self, plan: Plan, *, contradictory: bool) -> ResolutionError:
+        from envbuild.resolve.explain import explain
+
+        self.reporter.step("looking for what cannot stand together")
+        problem = self._own_problem(plan) if contradictory else self._problems(plan)[0]
+        return explain(problem, self._oracle()).error()
+
+    def _oracle(self) -> Resolver:
+        """Who answers the many questions of an explanation: uv, whoever solves."""
+        from envbuild.resolve.uv import UvResolver
+
+        return self.resolver if self.options.resolver == "uv" else UvResolver.of(self.ambient)
 
     def _solve(self, plan: Plan, *, give_way: tuple[str, ...] = ()) -> _Solved:
         """Every platform of ``plan``; the pins in ``give_way`` may move, as may those named."""
@@ -173,17 +205,15 @@ class _Solver:
             for platform in self.options.platforms
         ]
 
-    def _model_alone_resolves(self, plan: Plan) -> bool:
+    def _own_problem(self, plan: Plan) -> Problem:
+        """What the model asks for, without the server."""
         problem = self._problems(plan)[0]
         own = tuple(one for one in problem.requirements if one.origin.side != "server")
+        return replace(problem, requirements=own)
+
+    def _model_alone_resolves(self, plan: Plan) -> bool:
         self.reporter.step("looking whether the model's own requirements resolve")
-        return self.resolver.satisfiable(replace(problem, requirements=own))
-
-    def _relaxed(self, plan: Plan) -> _Solved:
-        raise NotImplementedError
-
-    def _give_up(self, plan: Plan) -> NoReturn:
-        raise NotImplementedError
+        return self._oracle().satisfiable(self._own_problem(plan))
 
 
 def _merge_options(options: LockOptions, ambient: Ambient) -> MergeOptions:
