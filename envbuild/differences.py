@@ -16,14 +16,16 @@ def describe_differences(
     other: Iterable[PipRequirement],
     *,
     also_kept: Collection[str] = (),
+    whole: bool = True,
 ) -> str:
     """What ``other`` ("here") says otherwise, for people; empty where it says the same.
 
-    ``also_kept`` are names that ``kept`` provides in another way (conda packages).
+    ``also_kept`` are names that ``kept`` provides in another way (conda packages). Unless ``other``
+    is ``whole``, what it lacks means nothing.
     """
     mine, theirs = _by_name(kept), _by_name(other)
     added = [theirs[name] for name in theirs if name not in mine and name not in also_kept]
-    lacking = [mine[name] for name in mine if name not in theirs]
+    lacking = [mine[name] for name in mine if name not in theirs and whole]
     changed = [
         f"{name} ({_version(mine[name], name)}, here {_version(theirs[name], name)})"
         for name in mine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from envbuild.conda_yaml import parse_conda_yaml
 from envbuild.differences import describe_differences
@@ -52,11 +53,12 @@ class EnvironmentFiles:
     def names(self, python: PythonRequest | None) -> tuple[str, ...]:
         """The files that the environment was read from, the one that counts first."""
         names = [self.conda.name] if self.conda and not self.conda.is_empty else []
-        names += [self._source] if self.pip.has_entries or not names else []
+        if self._source and (self.pip.has_entries or not names):
+            names.append(self._source)
         names += self.pip.files
         if python and python.origin.side == "model":
             names.append(python.origin.file)
-        return tuple(dict.fromkeys(filter(None, names)))
+        return tuple(dict.fromkeys(names))
 
     def notices(self) -> Iterator[Notice]:
         """What there is to say of the files."""
@@ -65,7 +67,8 @@ class EnvironmentFiles:
         if self.python_env:
             yield from self.python_env.notices
             if self.pip is not self.python_env.pip:
-                yield from self.python_env.pip.notices
+                for notice in self.python_env.pip.notices:
+                    yield replace(notice, level="note")
         yield from self.pip.notices
         yield from self._which_counts()
         yield from self._differences()
@@ -78,10 +81,10 @@ class EnvironmentFiles:
             return self.listed, self._model.requirements.name
         if self.python_env and (self.conda is None or self.conda.is_empty):
             return self.python_env.pip, self.python_env.name
-        return EntryReader(), self.conda.name if self.conda else ""
+        return EntryReader(), self.conda.name if self.conda and not self.conda.is_empty else ""
 
     def _which_counts(self) -> Iterator[Notice]:
-        if not self._source:
+        if not (self.conda or self._source):
             message = (
                 "no environment file: what it needs can only be told from what MLmodel records"
             )
@@ -101,19 +104,24 @@ class EnvironmentFiles:
         """That a file which does not count says something else than the one that does."""
         if self._model.requirements and self.listed and self.pip is not self.listed:
             name = self._model.requirements.name
-            yield from self._difference(name, self.listed.requirements, self.listed.bad)
+            if name not in self.pip.files:  # where it is included, it counts
+                yield from self._difference(name, self.listed.requirements, self.listed.bad)
         if self.python_env and self.pip is not self.python_env.pip:
             name, reader = self.python_env.name, self.python_env.pip
             # What it includes is requirements.txt, as a rule, which is compared above.
             own = [entry for entry in reader.requirements if entry.origin.file == name]
-            if own or reader.bad:
-                yield from self._difference(name, own, reader.bad)
+            yield from self._difference(name, own, reader.bad, whole=False)
 
     def _difference(
-        self, name: str, other: Iterable[PipRequirement], bad: Collection[BadEntry]
+        self,
+        name: str,
+        other: Iterable[PipRequirement],
+        bad: Collection[BadEntry],
+        *,
+        whole: bool = True,
     ) -> Iterator[Notice]:
         also_kept = {package.name for package in self.conda.conda} if self.conda else set()
-        text = describe_differences(self.pip.requirements, other, also_kept=also_kept)
+        text = describe_differences(self.pip.requirements, other, also_kept=also_kept, whole=whole)
         if bad:
             text = "; ".join(filter(None, (text, f"entries that cannot be read: {len(bad)}")))
         if text:

@@ -27,9 +27,9 @@ LOG_IT = "the folder that mlflow.*.log_model or save_model wrote"
 
 # Keys of files that people take for MLmodel, and what those are.
 _OTHER_FILES = (
-    ("entry_points", "an MLproject file: it says how to train, not what to serve"),
-    ("dependencies", "a conda environment"),
+    ("entry_points", "an MLproject file, which says how to train"),
     ("build_dependencies", "a python_env.yaml"),
+    ("dependencies", "a conda environment"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,10 +117,27 @@ def read_model(source: str | Path, *, ambient: Ambient | None = None) -> Model:
             from envbuild.fetch.registry import fetch_model
 
             fetched = fetch_model(source, ambient=ambient)
-            return _read_folder(fetched.path, name=fetched.name, shown=fetched.uri, partial=True)
+            with _located_in(fetched.uri):
+                return _read_folder(fetched.path, name=fetched.name, partial=True)
         source = _local_path(source)
     folder = _model_folder(ambient.cwd / source, shown=str(source))
-    return _read_folder(folder, name=folder.resolve().name, shown=str(source))
+    with _located_in(str(source)):
+        return _read_folder(folder, name=folder.resolve().name)
+
+
+@contextmanager
+def _located_in(shown: str) -> Iterator[None]:
+    """Put the model that the user named before the file that is wrong."""
+    try:
+        yield
+    except ModelError as error:
+        folder = shown.removesuffix("MLmodel").rstrip("/") or "."
+        raise ModelError(
+            error.problem,
+            where=f"{folder}/{error.where}",
+            details=error.details,
+            remedy=error.remedy,
+        ) from error
 
 
 def _local_path(uri: str) -> str:
@@ -174,9 +192,8 @@ def _no_model(folder: Path, shown: str) -> ModelError:
     return ModelError("not an MLflow model: no file MLmodel in it", where=shown, remedy=LOG_IT)
 
 
-def _read_folder(folder: Path, *, name: str, shown: str, partial: bool = False) -> Model:
-    where = shown if shown.endswith("MLmodel") else f"{shown.rstrip('/')}/MLmodel"
-    mlmodel = parse_mlmodel(_read_mlmodel(folder, where), where=where)
+def _read_folder(folder: Path, *, name: str, partial: bool = False) -> Model:
+    mlmodel = parse_mlmodel(_read_mlmodel(folder), where="MLmodel")
     named = mlmodel.environment
     model = Model(
         path=folder,
@@ -197,8 +214,9 @@ def _read_folder(folder: Path, *, name: str, shown: str, partial: bool = False) 
     return replace(model, notices=(*mlmodel.notices, *_remarks(model, mlmodel)))
 
 
-def _read_mlmodel(folder: Path, where: str) -> bytes:
-    path = model_files.locate(folder, "MLmodel", where=where)
+def _read_mlmodel(folder: Path) -> bytes:
+    where = "MLmodel"
+    path = model_files.locate(folder, where, where=where)
     try:
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
@@ -210,7 +228,7 @@ def _environment_file(folder: Path, named: str, standard: str) -> EnvironmentFil
     """The file that MLmodel names; where it names none or an absent one, the one MLflow writes."""
     for name in dict.fromkeys(filter(None, (named, standard))):
         if model_files.contains(folder, name):
-            text = model_files.read_text(folder, name, where="MLmodel")
+            text = model_files.read_text(folder, name, where=name)
             return EnvironmentFile(name=name, text=text)
     return None
 

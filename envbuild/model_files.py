@@ -100,7 +100,7 @@ def read_text(root: Path, name: str, *, where: str) -> str:
         raise ModelError(f"cannot read {quote(name)}: {error.strerror}", where=where) from error
     inner = inner_name(name, where=where)
     if impostor := sniff(data):
-        raise ModelError(f"{inner} is {impostor.what}", where=where, remedy=impostor.remedy)
+        raise ModelError(f"{quote(inner)} is {impostor.what}", where=where, remedy=impostor.remedy)
     return decode(data, where=inner)
 
 

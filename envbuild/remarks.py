@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from packaging.utils import canonicalize_name
+
 from envbuild.misnamed import Misnamed, load_misnamed
 from envbuild.notices import Notice
 from envbuild.requirements import (
@@ -32,7 +34,7 @@ def remarks_on_names(
         if found and not requirement.source and not _is_marked_off(found, requirement):
             yield _misnamed(found, str(requirement.origin))
     for package in conda:
-        found = table.get(package.name)
+        found = table.get(canonicalize_name(package.name))
         if found and found.kind in {"windows", "macos"}:
             yield _misnamed(found, str(package.origin))
 

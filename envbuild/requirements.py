@@ -132,8 +132,8 @@ class PipRequirement:
             return f"{self.name}{extras}{self.specifier}{marker}"
         # PEP 508: a space ends the URL, so that the semicolon is not taken for a part of it.
         space = " " if marker else ""
-        named = f"{self.name}{extras} @ " if self.name else ""
-        return f"{named}{url}{space}{marker}"
+        address = f"{self.name}{extras} @ {url}" if self.name else f"{url}{extras}"
+        return f"{address}{space}{marker}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,12 +45,15 @@ def raise_bad_entries(bad: Iterable[BadEntry]) -> None:
     Raises:
         SpecError: naming all of them.
     """
-    entries = tuple(bad)
+    entries = list(bad)
     if not entries:
         return
     count = "an entry" if len(entries) == 1 else f"{len(entries)} entries"
-    files = ", ".join(dict.fromkeys(entry.origin.file for entry in entries))
-    raise SpecError(f"{count} cannot be understood", where=files, details=[*map(str, entries)])
+    files = list(dict.fromkeys(entry.origin.file for entry in entries))
+    entries.sort(key=lambda entry: (files.index(entry.origin.file), entry.line))
+    raise SpecError(
+        f"{count} cannot be understood", where=", ".join(files), details=[*map(str, entries)]
+    )
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -85,7 +85,7 @@ def parse_signature(value: Value, *, where: str) -> tuple[Signature | None, tupl
             return _fields(value.get(part), parse)
         except _UnreadableError as error:
             place = f"{where}: signature.{part}"
-            notices.append(_unreadable(f"{part} of the signature", str(error), where=place))
+            notices.append(_unreadable("this part of the signature", str(error), where=place))
             return None
 
     signature = Signature(

@@ -19,9 +19,10 @@ class Impostor:
 
 
 _RAW = "the file itself instead of the page that shows it"
-_POINTER = Impostor("a Git LFS pointer, not the file it stands for", "git lfs pull, then again")
+_REFUSED = "the file itself: this may be what a store sends when it refuses"
+_POINTER = Impostor("a Git LFS pointer", "git lfs pull, then again")
 _PICKLE = Impostor(
-    "a Python pickle, which envbuild never opens", "the folder that holds the file MLmodel"
+    "a Python pickle", "the folder that holds the file MLmodel; a pickle is never opened"
 )
 _UNPACK = "unpack it, then give the folder that holds the file MLmodel"
 
@@ -58,7 +59,7 @@ def sniff(data: bytes) -> Impostor | None:
     if re.match(_HTML, text):
         return Impostor("an HTML page", _RAW)
     if re.match(_XML, text):
-        return Impostor("an XML document, as a store sends when it refuses", _RAW)
+        return Impostor("an XML document", _REFUSED)
     if re.match(_PYTHON, text):
         return Impostor("Python source", "the folder that mlflow.*.log_model or save_model wrote")
     return None

@@ -117,7 +117,10 @@ def parse_requirements(text: str, *, file: str, side: Side) -> tuple[PipRequirem
 
 def _unique(items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
     """The items without those that say the same as an earlier one."""
-    return tuple({key(item): item for item in reversed(list(items))}.values())[::-1]
+    found: dict[Hashable, T] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return tuple(found.values())
 
 
 def _pip_key(requirement: PipRequirement) -> Hashable:

@@ -46,11 +46,11 @@ _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp"})
 # A byte order mark says which encoding; UTF-32 before UTF-16, since its mark begins the same.
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "UTF-8"),
+    (codecs.BOM_UTF32_LE, "UTF-32-LE"),
+    (codecs.BOM_UTF32_BE, "UTF-32-BE"),
+    (codecs.BOM_UTF16_LE, "UTF-16-LE"),
+    (codecs.BOM_UTF16_BE, "UTF-16-BE"),
 )
 # YAML 1.1, 5.1: c-printable, and the byte order mark.
 _UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -86,7 +86,7 @@ def decode(data: bytes, *, where: str) -> str:
     """
     if len(data) > MAX_BYTES:
         raise ModelError(f"larger than {MAX_BYTES // 2**20} MB, which no such file is", where=where)
-    encoding = "utf-8"
+    encoding = "UTF-8"
     for mark, name in _MARKS:
         if data.startswith(mark):
             data, encoding = data[len(mark) :], name
@@ -95,7 +95,9 @@ def decode(data: bytes, *, where: str) -> str:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ModelError(f"not a text file: line {line} is not {encoding}", where=where) from error
+        byte = error.object[error.start]
+        problem = f"not a text file: line {line} has the byte 0x{byte:02x}, which is not {encoding}"
+        raise ModelError(problem, where=where, remedy="save it as UTF-8") from error
     if "\0" in text:
         raise ModelError("not a text file: it holds NUL bytes", where=where)
     return text
