@@ -294,7 +294,7 @@ def is_stricter(value: Any, spec: Any) -> bool:
         return bool(present - {str, type(None)}) or any(item == ODD_WORDS[0] for item in value)
     if spec["type"] == "string":
         return bool(present & set(NUMBERS)) and not present - set(NUMBERS) - {type(None)}
-    return spec["type"] == "binary"
+    return bool(spec["type"] == "binary")
 
 
 def _is_stricter_inside(value: Any, spec: Any) -> bool:
@@ -308,7 +308,8 @@ def _is_stricter_inside(value: Any, spec: Any) -> bool:
     if spec["type"] == "object" and isinstance(value, dict):
         inner = spec["properties"]
         return any(_is_stricter_inside(value[name], inner[name]) for name in value if name in inner)
-    return spec["type"] in ("binary", "boolean", "datetime")
+    unlike = ("binary", "boolean", "datetime")
+    return spec["type"] in unlike or (spec["type"] in COLUMN_TYPES and is_stricter([value], spec))
 
 
 def _flat(value: Any) -> List[Any]:

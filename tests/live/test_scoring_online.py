@@ -1,0 +1,281 @@
+"""The online script in the real server, on every Python that a model may ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from tests.support import scoring_oracle
+from tests.support.environments import scrubbed
+from tests.support.scoring import SCORING
+
+pytestmark = pytest.mark.live
+
+# What the profile resolves to there: the newest server that the Python and the mlflow allow.
+ENVIRONMENTS = {
+    "3.6": ("mlflow", "azureml-inference-server-http"),
+    "3.7": ("mlflow==1.30.1", "azureml-inference-server-http"),
+    "3.9": ("mlflow-skinny", "azureml-inference-server-http", "numpy", "pandas"),
+    "3.12": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
+    "3.13": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
+}
+
+LOG_MODEL = """
+import sys
+import mlflow.pyfunc
+from mlflow.models.signature import ModelSignature
+from mlflow.types.schema import Schema
+
+class Sum(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input):
+        if (model_input["text"] == "fail").any():
+            raise KeyError("secret")
+        return (model_input["real"] + model_input["whole"]).values
+
+signature = ModelSignature(Schema.from_json(sys.argv[2]))
+mlflow.pyfunc.save_model(sys.argv[1], python_model=Sum(), signature=signature, pip_requirements=[])
+"""
+SIGNATURE = [
+    {"type": "double", "name": "real"},
+    {"type": "long", "name": "whole"},
+    {"type": "string", "name": "text"},
+]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with a server, and a model that was saved there."""
+
+    bin: Path
+    model: Path
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        python = str(self.bin / "python")
+        return subprocess.run(
+            [python, *argv],
+            env=scrubbed(),
+            cwd=self.model.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def environment(
+    request: pytest.FixtureRequest,
+    interpreter: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Environment:
+    """The environment of one Python, with a model."""
+    minor = request.param
+    root = tmp_path_factory.mktemp(f"python{minor}")
+    uv = (find_uv_bin(), "--no-config", "--quiet")
+    for argv in (
+        (*uv, "venv", "--python", str(interpreter(minor)), str(root / "venv")),
+        (*uv, "pip", "install", "--python", str(root / "venv/bin/python"), *ENVIRONMENTS[minor]),
+    ):
+        done = subprocess.run(argv, env=scrubbed(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    made = Environment(bin=root / "venv" / "bin", model=root / "mounted" / "model")
+    made.model.parent.mkdir()
+    saved = made.run("-W", "ignore", "-c", LOG_MODEL, str(made.model), json.dumps(SIGNATURE))
+    assert saved.returncode == 0, saved.stderr
+    return made
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers; ``log`` has its output."""
+
+    url: str
+    log: Path
+    folder: Path
+
+    def ask(
+        self, body: bytes | None, path: str = "/score", content_type: str = "application/json"
+    ) -> tuple[int, object]:
+        headers = {"Content-Type": content_type}
+        request = urllib.request.Request(self.url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+
+@pytest.fixture(scope="module")
+def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("app")
+    port = free_port()
+    with started(environment, folder, port, environment.model.parent) as process:
+        made = Server(url=f"http://127.0.0.1:{port}", log=folder / "log", folder=folder)
+        wait_for(made, process)
+        yield made
+
+
+class started:  # noqa: N801 - reads as a statement
+    """The server as a process group, which ends with the block."""
+
+    def __init__(self, environment: Environment, folder: Path, port: int, models: Path) -> None:
+        (folder / "score.py").write_bytes((SCORING / "online.py").read_bytes())
+        self.argv = [
+            str(environment.bin / "azmlinfsrv"),
+            *("--entry_script", "score.py", "--model_dir", str(models), "--port", str(port)),
+        ]
+        self.env = scrubbed(
+            PATH=f"{environment.bin}{os.pathsep}{os.environ['PATH']}",
+            ENVBUILD_MAX_REQUEST_BYTES="100000",
+        )
+        self.folder = folder
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self.argv,
+                cwd=self.folder,
+                env=self.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
+    """Return when the server is healthy; fail with its log when it ends or takes too long."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(server.url, timeout=5) as answer:
+                assert answer.read() == b"Healthy"
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(server.log.read_text())
+
+
+def test_the_script_and_this_mlflow_agree_on_random_requests(environment: Environment) -> None:
+    oracle = str(Path(scoring_oracle.__file__))
+    done = environment.run(
+        "-W", "ignore", oracle, str(SCORING / "online.py"), "--cases", "3000", "--seed", "1"
+    )
+    assert done.stdout == "3000 cases, 0 disagreements\n", done.stderr
+
+
+def test_predictions_come_as_bare_json(server: Server) -> None:
+    rows = b'[["x", 1, 2], [null, NaN, 3]]'
+    table = b'{"columns": ["text", "real", "whole"], "index": [0, 1], "data": %s}' % rows
+    assert server.ask(b'{"input_data": %s}' % table) == (200, [3.0, None])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"dataframe_split": {"columns": ["real", "whole", "text"], "data": [[0.5, 1, "x"]]}},
+        {"dataframe_records": [{"real": 0.5, "whole": 1, "text": "x"}]},
+        {"instances": [{"real": 0.5, "whole": 1, "text": "x", "extra": 1}]},
+        {"inputs": {"real": [0.5], "whole": [1], "text": ["x"]}},
+        {"input_data": [[0.5, 1, "x"]], "params": {"unknown": 1}},
+    ],
+)
+def test_every_layout_is_scored(server: Server, data: object) -> None:
+    assert server.ask(json.dumps(data).encode()) == (200, [1.5])
+
+
+def test_a_misfit_is_told_by_field_and_row(server: Server) -> None:
+    status, answer = server.ask(
+        b'{"input_data": [{"real": 1, "whole": 2.5, "text": "secret"}, {"real": "secret"}]}'
+    )
+    assert status == 400
+    assert isinstance(answer, dict)
+    assert answer["error"]["problems"] == [
+        {"field": "real", "row": 1, "expected": "double", "received": "string"},
+        {"field": "whole", "row": 0, "expected": "long", "received": "number"},
+        {"field": "whole", "row": 1, "expected": "long", "received": "nothing"},
+        {"field": "text", "row": 1, "expected": "string", "received": "nothing"},
+    ]
+    assert "secret" not in server.log.read_text()
+
+
+def test_a_failure_of_the_model_is_found_in_the_log_by_its_id(server: Server) -> None:
+    status, answer = server.ask(b'{"input_data": [[1, 1, "fail"]]}')
+    assert status == 500
+    assert isinstance(answer, dict)
+    assert f"score: error {answer['error']['id']}: KeyError\n" in server.log.read_text()
+    assert "secret" not in json.dumps(answer)
+    assert "secret" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"", "application/json", 400),
+        (b"[1]", "application/json", 400),
+        (b"[" * 50_000, "application/json", 400),
+        (b"a,b\n1,2\n", "text/csv", 415),
+        (b" " * 100_001, "application/json", 413),
+        (None, "application/json", 405),
+    ],
+    ids=["cut", "empty", "list", "deep", "csv", "large", "get"],
+)
+def test_a_bad_request_has_its_own_status(
+    server: Server, body: bytes | None, content_type: str, status: int
+) -> None:
+    assert server.ask(body, content_type=content_type)[0] == status
+
+
+def test_a_request_in_pieces_is_scored_and_bounded(server: Server) -> None:
+    host = server.url.removeprefix("http://")
+    for piece, wanted in ((b'{"input_data": [[1, 1, "x"]]}', b" 200 "), (b" " * 100_001, b" 413 ")):
+        head = (
+            f"POST /score HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", int(host.partition(":")[2])), 60) as connection:
+            connection.sendall(head.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(piece), piece))
+            assert wanted in connection.recv(4096).partition(b"\r\n")[0] + b" "
+
+
+def test_the_server_describes_itself(server: Server) -> None:
+    status, answer = server.ask(None, "/swagger.json")
+    assert status == 200
+    assert isinstance(answer, dict)
+    assert answer["swagger"] == "2.0"
+
+
+def test_a_server_without_a_model_says_so_and_ends(
+    environment: Environment, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with started(environment, tmp_path, free_port(), empty) as process:
+        assert process.wait(timeout=120) != 0
+    places = f"{empty}, /opt/model"
+    line = f"score: cannot load the model: LookupError: no MLmodel file in or below {places}\n"
+    assert line in (tmp_path / "log").read_text()
