@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
 
 INSTALL = "install"
 CHECK = "pip check"
+_COMPLAINT = re.compile(r" requires | has requirement | is not supported on this platform")
 _NO_PIP = "No module named pip"
 
 
@@ -91,8 +93,12 @@ def check_dependencies(bench: Bench) -> StepResult:
     except ToolError as error:
         return failed(CHECK, error.problem)
     if done.returncode != 0:
-        lines = tuple(done.stdout.strip().splitlines()) or tail(done)
-        return failed(CHECK, f"{len(lines)} requirements are not met", *lines)
+        # pip complains on standard output, uv on standard error among what else it has to say.
+        said = f"{done.stdout}\n{done.stderr}".splitlines()
+        complaints = [line for line in said if _COMPLAINT.search(line)]
+        return failed(
+            CHECK, f"requirements not met: {len(complaints)}", *(complaints or tail(done))
+        )
     return passed(CHECK)
 
 

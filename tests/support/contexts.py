@@ -29,6 +29,7 @@ CARRIED = {
     "score.py": "def init():\n    pass\n",
     "azureml/environment.yml": "name: spam\n",
 }
+SERVING = Serving(kind="online", script="score.py")
 
 
 def lock_of(
@@ -47,7 +48,10 @@ def lock_of(
 
 
 def context_of(
-    folder: Path, *locks: PlatformLock, files: Mapping[str, str | bytes] | None = None
+    folder: Path,
+    *locks: PlatformLock,
+    files: Mapping[str, str | bytes] | None = None,
+    serving: Serving = SERVING,
 ) -> Context:
     """Write a context with these locks, and ``files`` beside what every context has; read back."""
     every = {**CARRIED, **(files or {})}
@@ -58,13 +62,16 @@ def context_of(
         path.write_bytes(content)
     platforms = tuple(sorted(lock.target.platform.name for lock in locks))
     for lock in locks:
-        header = _header(lock, platforms, {name: sha256_bytes(data[name]) for name in sorted(data)})
+        digests = {name: sha256_bytes(data[name]) for name in sorted(data)}
+        header = _header(lock, platforms, digests, serving)
         name = lock_name(lock.target.platform.name, platforms)
         (folder / name).write_text(pylock_text(header, lock.pylock))
     return read_context(folder)
 
 
-def _header(lock: PlatformLock, platforms: Iterable[str], files: Mapping[str, str]) -> Header:
+def _header(
+    lock: PlatformLock, platforms: Iterable[str], files: Mapping[str, str], serving: Serving
+) -> Header:
     return Header(
         version="0.1.0",
         model="spam",
@@ -76,6 +83,6 @@ def _header(lock: PlatformLock, platforms: Iterable[str], files: Mapping[str, st
         base_image="python:3.11-slim",
         input_digest="0" * 64,
         inputs=("conda.yaml: spam==1.0",),
-        serving=Serving(kind="online", script="score.py"),
+        serving=serving,
         files=files,
     )
