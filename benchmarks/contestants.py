@@ -15,7 +15,7 @@ import yaml
 from benchmarks.cases import Case
 from benchmarks.timing import Program
 
-__all__ = ["Bench", "lock_programs", "start_programs"]
+__all__ = ["ENVBUILD", "Bench", "environment", "lock_programs", "start_programs", "tool"]
 
 # What our image of Debian 12 and newer can run; the floor that envbuild takes too.
 _PLATFORM = "x86_64-manylinux_2_28"
@@ -58,28 +58,28 @@ class Bench:
 
     def envbuild(self, *arguments: str | Path) -> list[str]:
         """``envbuild`` on the case's model with the case's server."""
-        return [*_ENVBUILD, *map(str, arguments), "--quiet", "--server", self.case.server]
+        return [*ENVBUILD, *map(str, arguments), "--quiet", "--server", self.case.server]
 
     def uv(self, output: Path) -> list[str]:
         """Bare uv on the requirements that envbuild merged."""
         target = ["--python-version", self.case.python, "--python-platform", _PLATFORM]
-        command = [_tool("uv"), "--no-config", "pip", "compile", "--quiet", "--generate-hashes"]
+        command = [tool("uv"), "--no-config", "pip", "compile", "--quiet", "--generate-hashes"]
         return [*command, *target, str(self.requirements), "--output-file", str(output)]
 
     def pip_compile(self, output: Path) -> list[str]:
         """pip-tools on the same; it solves for the Python that it runs on."""
-        command = [_tool("pip-compile"), "--no-config", "--quiet", "--generate-hashes"]
+        command = [tool("pip-compile"), "--no-config", "--quiet", "--generate-hashes"]
         return [*command, "--strip-extras", str(self.requirements), "--output-file", str(output)]
 
 
-_ENVBUILD = (sys.executable, "-m", "envbuild")
+ENVBUILD = (sys.executable, "-m", "envbuild")
 
 
 def start_programs() -> Iterator[Program]:
     """What starting costs, before any work."""
     yield _plain("python -c pass", [sys.executable, "-c", "pass"])
-    yield _plain("envbuild --version", [*_ENVBUILD, "--version"])
-    yield _plain("uv --version", [_tool("uv"), "--version"])
+    yield _plain("envbuild --version", [*ENVBUILD, "--version"])
+    yield _plain("uv --version", [tool("uv"), "--version"])
 
 
 def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
@@ -102,7 +102,7 @@ def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
         return bench.envbuild("lock", case.model, "-o", bench.context), environment(home)
 
     def check(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-        command = [*_ENVBUILD, "lock", str(case.model), "-o", str(bench.context), "--check"]
+        command = [*ENVBUILD, "lock", str(case.model), "-o", str(bench.context), "--check"]
         return command, environment(home)
 
     def pip_compile(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
@@ -142,7 +142,7 @@ def _plain(name: str, argv: Sequence[str]) -> Program:
     return Program(name=name, prepare=lambda folder: (argv, environment(folder)))
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
     """A program beside this interpreter, so that its version is the one that envbuild uses."""
     beside = Path(sys.executable).parent / name
     return str(beside) if beside.exists() else shutil.which(name) or name
