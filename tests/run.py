@@ -6,7 +6,7 @@
     python3 tests/run.py -- -k conflict   only some tests: what follows goes to pytest
 
 Needs the standard library alone: the tools are installed into ``.venv`` of the checkout. With
-``CI=true`` nothing may be skipped, and the offline tests also run on the other supported Pythons.
+``CI=true`` nothing may be skipped, and the offline tests also run on the oldest and the newest Python.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from tests.support.interpreters import find_interpreter  # noqa: E402
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 OLDEST = "3.10"
-OTHER_PYTHONS = (OLDEST, "3.12", "3.13")
-OFFLINE = ("tests/unit", "tests/functional")
-LIVE = ("tests/live",)
-PYTEST = ("-m", "pytest", "--numprocesses=auto", "-o", "faulthandler_timeout=900")
+NEWEST = "3.13"
+OFFLINE = ("--dist=worksteal", "tests/unit", "tests/functional")
+# Tests of one file share what is dear to make: an environment, an image.
+LIVE = ("--dist=loadfile", "tests/live")
+PYTEST = ("-m", "pytest", "--numprocesses=auto", "--durations=10", "-o", "faulthandler_timeout=900")
 
 # Asked of the interpreter in .venv, which a "pip install ." may have given a copy of the project.
 CAN_INSTALL = ("-I", "-c", "import pip, sys; sys.exit(sys.version_info < (3, 10))")
@@ -97,7 +98,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--all-pythons",
         action="store_true",
         default=on_ci(),
-        help=f"run the offline tests on CPython {', '.join(OTHER_PYTHONS)} too (default on CI)",
+        help=f"run the offline tests on CPython {OLDEST} and {NEWEST} too (default on CI)",
     )
     parser.add_argument("pytest", nargs="*", metavar="ARG", help="after --, for pytest")
     return parser.parse_args(argv)
@@ -115,10 +116,10 @@ def steps(options: argparse.Namespace) -> Iterator[Step]:
     if not chosen:
         yield coverage_step(python, options.fail_under)
     if options.all_pythons:
-        for minor in OTHER_PYTHONS:
+        for minor in (OLDEST, NEWEST):
             yield other_python_step(minor, chosen)
     if not options.fast:
-        live = (python, *PYTEST, "--dist=loadfile", "--durations=15", *LIVE, *chosen)
+        live = (python, *PYTEST, *LIVE, *chosen)
         yield Step("live tests", (live,))
     yield hadolint_step()
 
