@@ -45,6 +45,7 @@ from envbuild.fetch.transport import Transport, with_login
 from envbuild.header import lock_name
 from envbuild.options import ExportOptions
 from envbuild.process import Runner, run
+from envbuild.redact import without_userinfo
 from envbuild.reporter import SILENT, Reporter
 
 __all__ = ["export"]
@@ -202,7 +203,7 @@ class _Exporter:
             },
             downloader=self.downloader,
             builder=self.builder,
-            extra=[tool.artefact for tool in tools],
+            extra=[tool.artefact for tool in self._located(tools)],
             reporter=self.reporter,
         )
         wheels = {name: housed[lock.target] for name, lock in self.locks.items()}
@@ -223,12 +224,19 @@ class _Exporter:
         by_file: dict[str, Tool] = {}
         for lock in self.locks.values():
             by_file |= {tool.file: tool for tool in self.toolbox(lock.target.python)}
-        tools = tuple(by_file[file] for file in sorted(by_file))
+        return tuple(by_file[file] for file in sorted(by_file))
+
+    def _located(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """The tools at the addresses of the user's indexes, if they are to be fetched at all.
+
+        Only for fetching: the manifest must not depend on what the cache has.
+        """
         cache = self.downloader.cache
         known = all(cache.path(tool.artefact.sha256).exists() for tool in tools)
         if known or self.options.offline:
-            return tools  # no index need be asked where they are
-        return locate(tools, _indexes(self.locks, self.options), self.downloader.transport)
+            return tools
+        indexes = [without_userinfo(url) for url in _indexes(self.locks, self.options)]
+        return locate(tools, indexes, self.downloader.transport)
 
     def _requirement_files(
         self, wheels: Mapping[str, tuple[HousedWheel, ...]]
