@@ -41,17 +41,20 @@ def inner_name(name: str, *, where: str, folder: str = "") -> str:
     Raises:
         ModelError: it leads out of the model, or is no plain relative path.
     """
-    problem = _objection(name)
     inner = posixpath.normpath(posixpath.join(folder, name.replace("\\", "/")))
-    if not problem and (inner == ".." or inner.startswith("../")):
-        problem = "leads out of the model"
-    if problem:
+    if problem := _objection(name) or _objection_to_inner(inner):
         raise ModelError(f"the path {quote(name)} {problem}", where=where)
     return inner
 
 
 def _objection(name: str) -> str:
     return next((problem for sign, problem in _OBJECTIONS if re.match(sign, name)), "")
+
+
+def _objection_to_inner(inner: str) -> str:
+    if inner == ".." or inner.startswith("../"):
+        return "leads out of the model"
+    return "looks like an option" if inner.startswith("-") else ""
 
 
 def contains(root: Path, name: str) -> bool:

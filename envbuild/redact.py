@@ -9,7 +9,7 @@ __all__ = ["quote", "redact", "without_userinfo"]
 _MASK = "****"
 # Characters of a quoted text that are shown, and that are looked at: what stands at the end of a
 # cut text may be half a credential.
-_SHOWN, _READ = 160, 4_000
+_SHOWN, _READ = 160, 10_000
 
 _VARIABLE = r"\$\{\w+\}"
 # RFC 3986: userinfo ends at the last "@" before the path, query or fragment.
