@@ -105,7 +105,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def loaded(saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """``loaded(inputs)`` is the script's scorer of such a model, found as Azure mounts it."""
 
-    def load(inputs: str) -> Any:  # noqa: ANN401
+    def load(inputs: str) -> Any:
         monkeypatch.setenv("AZUREML_MODEL_DIR", str(saved(inputs).parent))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -22,6 +22,7 @@ __all__ = [
     "FakeRequest",
     "Prediction",
     "answer_of",
+    "batch",
     "column",
     "enforced",
     "online",
@@ -36,9 +37,19 @@ SCORING = PACKAGE / "scoring"
 @functools.cache
 def online() -> ModuleType:
     """``online.py``, without the server it runs in."""
+    return _script("online.py")
+
+
+@functools.cache
+def batch() -> ModuleType:
+    """``batch.py``."""
+    return _script("batch.py")
+
+
+def _script(name: str) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        script = load_script(str(SCORING / "online.py"))
+        script = load_script(str(SCORING / name))
     assert isinstance(script, ModuleType)
     return script
 
@@ -46,7 +57,7 @@ def online() -> ModuleType:
 class Prediction(Protocol):
     """What a model does with its input."""
 
-    def __call__(self, data: Any) -> object: ...  # noqa: ANN401
+    def __call__(self, data: Any) -> object: ...
 
 
 @dataclass
@@ -83,13 +94,13 @@ class FakeRequest:
         self.stream = io.BytesIO(body)
 
 
-def column(type_: str | Mapping[str, object], name: object = "c", **extra: object) -> Any:  # noqa: ANN401
+def column(type_: str | Mapping[str, object], name: object = "c", **extra: object) -> Any:
     """An entry of MLmodel's ``signature: inputs`` for a column."""
     spec = {"type": type_} if isinstance(type_, str) else dict(type_)
     return spec | ({} if name is None else {"name": name}) | extra
 
 
-def tensor(dtype: str, shape: Sequence[int], name: str | None = None) -> Any:  # noqa: ANN401
+def tensor(dtype: str, shape: Sequence[int], name: str | None = None) -> Any:
     """An entry of MLmodel's ``signature: inputs`` for a tensor."""
     spec = {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": list(shape)}}
     return spec | ({} if name is None else {"name": name})
@@ -101,7 +112,7 @@ def scorer(
     params: Sequence[object] | None = None,
     model: FakeModel | None = None,
     **mlmodel: object,
-) -> Any:  # noqa: ANN401
+) -> Any:
     """The script's scorer of a model with that signature, written as MLmodel has it."""
     signature = {
         key: json.dumps(value) for key, value in (("inputs", inputs), ("params", params)) if value
@@ -110,7 +121,7 @@ def scorer(
     return online().Scorer(model or FakeModel(), parsed)
 
 
-def enforced(inputs: Sequence[object] | None, body: Mapping[str, object]) -> Any:  # noqa: ANN401
+def enforced(inputs: Sequence[object] | None, body: Mapping[str, object]) -> Any:
     """What the model gets for a request."""
     data, _ = scorer(inputs).enforce(online().parse(json.dumps(body).encode()))
     return data

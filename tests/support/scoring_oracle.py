@@ -13,7 +13,7 @@ Two things must hold for every signature and every JSON input:
 * what MLflow lets through as pandas or numpy read it, the script lets through with the same
   values, but for what ``is_stricter`` tells.
 """
-# ruff: noqa: ANN401, B905, PLR0911, T201, UP006, UP031, UP033, UP035, UP045
+# ruff: noqa: B905, PLR0911, T201, UP006, UP031, UP033, UP035, UP045
 
 import argparse
 import functools
