@@ -10,6 +10,7 @@ from envbuild.context import Context
 from envbuild.emit.archive import extract
 from envbuild.emit.bundle import Bundle
 from envbuild.errors import LockFileError
+from envbuild.model import read_model
 from envbuild.process import Runner, run
 from envbuild.reporter import SILENT, Reporter
 from envbuild.verify.image_session import ImageSession
@@ -47,10 +48,11 @@ def verify(
     ambient = ambient or Ambient.of_process()
     named = understand(target, cwd=ambient.cwd)
     shown = str(target.path if isinstance(target, Bundle | Context) else target)
-    folder = ambient.cwd / model if model is not None else None
+    # A model that is none is to be told of before minutes of installing.
+    read = read_model(model, ambient=ambient) if model is not None else None
     if isinstance(named, Image):
         return ImageSession(
-            image=named.name, model=folder, ambient=ambient, progress=progress
+            image=named.name, model=read, ambient=ambient, progress=progress
         ).report()
     with tempfile.TemporaryDirectory(
         prefix="envbuild-verify-", ignore_cleanup_errors=True
@@ -69,7 +71,7 @@ def verify(
             folder=named.path,
             kind=named.kind,
             shown=shown,
-            model=folder,
+            model=read,
             python_exe=python_exe,
             allow_network=allow_network,
             work=work,

@@ -10,7 +10,7 @@ from typing import Any
 from envbuild.errors import ToolError
 from envbuild.process import Completed
 from envbuild.verify.report import StepResult, failed
-from envbuild.verify.sandbox import Sandbox, probe_result
+from envbuild.verify.sandbox import MARK, Sandbox, probe_result
 
 __all__ = ["PATIENCE_S", "Bench", "tail"]
 
@@ -61,4 +61,5 @@ class Bench:
 def tail(done: Completed) -> tuple[str, ...]:
     """The end of what a program wrote on standard error, or on standard output if only there."""
     text = done.stderr.strip() or done.stdout.strip()
-    return tuple(text.splitlines()[-_TAIL_LINES:])
+    lines = [line for line in text.splitlines() if not line.startswith(MARK)]
+    return tuple(lines[-_TAIL_LINES:])

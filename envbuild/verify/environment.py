@@ -55,17 +55,22 @@ class ContextInstaller:
     runner: Runner
     env: Mapping[str, str]
     cache: Path
+    indexes: tuple[str, ...] = ()  # options of uv
 
-    def install(self, *, lock: Path, target: Path, python: str) -> StepResult:
+    def install(self, lock: Path, tools: Path, *, target: Path, python: str) -> StepResult:
         """A virtual environment at ``target`` with what ``lock``, a pylock, says.
 
-        ``venv`` rather than uv makes it: it puts pip, and on older Pythons setuptools, beside the
-        lock, as the base images do.
+        ``venv`` rather than uv makes it, as in the image; ``tools`` is the requirements file of
+        what stands beside the lock there, and may be absent.
         """
         inside = str(target / "bin" / "python")
-        install = [uv.find_uv_bin(), "pip", "install", "--no-config", "--no-deps", "--quiet"]
-        install += ["--python", inside, "--cache-dir", str(self.cache), "-r", str(lock)]
-        for argv in ([python, "-I", "-m", "venv", str(target)], install):
+        flags = ("--no-config", "--no-deps", "--quiet", "--python", inside, *self.indexes)
+        install = (uv.find_uv_bin(), "pip", "install", *flags, "--cache-dir", str(self.cache))
+        steps: list[tuple[str, ...]] = [(python, "-I", "-m", "venv", str(target))]
+        if tools.is_file():
+            steps.append((*install, "--require-hashes", "-r", str(tools)))
+        steps.append((*install, "-r", str(lock)))
+        for argv in steps:
             try:
                 done = self.runner(argv, env=self.env, timeout=PATIENCE_S)
             except ToolError as error:

@@ -46,10 +46,10 @@ _NO_MODEL = f"there is no model in the image at {MODEL_FOLDER}; try: --model DIR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSession:
-    """One verification of ``image``; ``model`` is a folder that is copied in, or None."""
+    """One verification of ``image``; ``model`` is copied in, or None."""
 
     image: str
-    model: Path | None
+    model: Model | None
     ambient: Ambient
     progress: Reporter
 
@@ -59,7 +59,6 @@ class ImageSession:
         Raises:
             MissingExtraError: docker-py is not installed.
             ImageError: no engine answers, or it has no such image.
-            ModelError: ``model`` is no model.
         """
         client = connect(self.ambient.environ)
         serving = self._serving(client)
@@ -78,7 +77,7 @@ class ImageSession:
         )
 
     def _files(self) -> Mapping[str, Path]:
-        model = {MODEL_FOLDER: self.model} if self.model is not None else {}
+        model = {MODEL_FOLDER: self.model.path} if self.model is not None else {}
         return {_PROBES: PROBES, **model}
 
     def _serving(self, client: DockerClient) -> Serving:
@@ -104,11 +103,10 @@ class ImageSession:
 
     def _subject(self, container: Container, serving: Serving, scratch: Path) -> Subject:
         if self.model is not None:
-            model = read_model(self.model, ambient=self.ambient)
-            reason = missing_weights(model)
+            reason = missing_weights(self.model)
             if reason:
                 return Subject(serving=serving, no_model=reason)
-            return Subject(serving=serving, model=model, path=MODEL_FOLDER)
+            return Subject(serving=serving, model=self.model, path=MODEL_FOLDER)
         baked = self._baked_in(container, scratch / "model")
         if baked is None:
             return Subject(serving=serving, no_model=_NO_MODEL)

@@ -13,6 +13,7 @@ from envbuild.errors import ToolError
 from envbuild.process import Completed, Runner
 
 __all__ = [
+    "MARK",
     "NO_ISOLATION",
     "PROBES",
     "Namespace",
@@ -25,10 +26,11 @@ __all__ = [
 ]
 
 PROBES = Path(__file__).resolve().parents[1] / "probes"
+MARK = "envbuild-result "
+"""What the line begins with on which a probe prints its result."""
 NO_ISOLATION = "none: the network was in reach"
 
 _PROOF_SECONDS = 60
-_MARK = "envbuild-result "
 # A process namespace as well, where that may be had: when its first process goes, the kernel ends
 # all the others, so that not even a server that made itself a daemon survives its step.
 _PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
@@ -151,8 +153,8 @@ def judge(
 def probe_result(done: Completed) -> dict[str, Any] | None:
     """What a probe printed as its result, among whatever else was printed; None without one."""
     for line in reversed(done.stdout.splitlines()):
-        if line.startswith(_MARK):
-            result = json.loads(line.removeprefix(_MARK))
+        if line.startswith(MARK):
+            result = json.loads(line.removeprefix(MARK))
             return dict(result)
     return None
 

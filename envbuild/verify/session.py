@@ -16,10 +16,11 @@ from envbuild.ambient import Ambient
 from envbuild.canonical import PlatformLock
 from envbuild.context import Context, lock_name, read_context
 from envbuild.emit.bundle import check_files
+from envbuild.emit.lockfiles import requirements_name
 from envbuild.errors import IntegrityError, LockFileError
 from envbuild.fs import sha256_file
 from envbuild.image.container import Container
-from envbuild.model import read_model
+from envbuild.model import Model, read_model
 from envbuild.process import Runner, plain_environment
 from envbuild.reporter import Reporter
 from envbuild.verify import environment, wheels
@@ -49,7 +50,7 @@ class Session:
     folder: Path
     kind: Literal["bundle", "context"]
     shown: str
-    model: Path | None
+    model: Model | None
     python_exe: str
     allow_network: bool
     work: Path
@@ -123,7 +124,7 @@ class Session:
         bundled = self.kind == "bundle"
         readable = [self.folder, PROBES]
         if self.model is not None:
-            readable.append(self.model)
+            readable.append(self.model.path)
         search = Search(
             target=lock.target,
             python_exe=self.python_exe,
@@ -151,7 +152,7 @@ class Session:
     def _use(self, ledger: Ledger, room: Room, lock: PlatformLock) -> None:
         ledger.need(
             environment.INSTALL,
-            lambda: self._install(room),
+            lambda: self._install(room, lock),
             otherwise="there is no environment, since it could not be installed",
         )
         bench = Bench(
@@ -168,7 +169,7 @@ class Session:
         predict(ledger, bench, subject)
         serve(ledger, bench, subject, place)
 
-    def _install(self, room: Room) -> StepResult:
+    def _install(self, room: Room, lock: PlatformLock) -> StepResult:
         if self.kind == "bundle":
             return environment.install_bundle(
                 room.sandbox,
@@ -181,10 +182,15 @@ class Session:
             runner=self.runner,
             env=plain_environment(self.ambient.environ, home=self.work / "home"),
             cache=self.ambient.cache_root() / "uv",
+            indexes=_index_options(lock),
         )
-        here = this_platform()
-        name = lock_name(here.name if here else "", self._context.locks)
-        return installer.install(lock=self.folder / name, target=self._venv, python=room.python)
+        name, platforms = lock.target.platform.name, self._context.locks
+        return installer.install(
+            self.folder / lock_name(name, platforms),
+            self.folder / "tools" / requirements_name(name, platforms),
+            target=self._venv,
+            python=room.python,
+        )
 
     def _app(self) -> Path:
         """A folder with the scoring script alone, as an image has it."""
@@ -196,19 +202,19 @@ class Session:
         return app
 
     def _subject(self, lock: PlatformLock) -> Subject:
-        path = self.model or self._bundled_model()
+        model = self.model or self._bundled_model()
         serving = self._context.serving
-        if path is None:
+        if model is None:
             return Subject(serving=serving, no_model=_NO_MODEL)
-        model = read_model(path, ambient=self.ambient)
         reason = missing_weights(model)
         if reason:
             return Subject(serving=serving, no_model=reason)
-        return Subject(serving=serving, model=model, path=str(path.resolve()), mlflow=_mlflow(lock))
+        path = str(model.path.resolve())
+        return Subject(serving=serving, model=model, path=path, mlflow=_mlflow(lock))
 
-    def _bundled_model(self) -> Path | None:
+    def _bundled_model(self) -> Model | None:
         path = self.folder / "model"
-        return path if (path / "MLmodel").is_file() else None
+        return read_model(path, ambient=self.ambient) if (path / "MLmodel").is_file() else None
 
 
 def _edited(context: Context) -> tuple[str, ...]:
@@ -228,3 +234,13 @@ def _mlflow(lock: PlatformLock) -> str:
     names = {canonicalize_name("mlflow"), canonicalize_name("mlflow-skinny")}
     found = (package.version for package in lock.pylock.packages if package.name in names)
     return next((str(version) for version in found if version is not None), "")
+
+
+def _index_options(lock: PlatformLock) -> tuple[str, ...]:
+    """Where the tools are to be found: in the indexes that the locked packages are from."""
+    named = dict.fromkeys(package.index for package in lock.pylock.packages if package.index)
+    first, *others = named or {"": None}
+    options = ["--index-url", first] if first else []
+    for index in others:
+        options += ["--extra-index-url", index]
+    return tuple(options)
