@@ -100,6 +100,7 @@ def find_source(address: str, *, origin: Origin, model: Model | None) -> NamedSo
     address = re.sub(_SCP, r"\g<vcs>+ssh://\g<user>@\g<host>/", address, count=1)
     match = re.match(_URL, address)
     scheme = match["scheme"].lower() if match else ""
+    address = scheme + address[len(scheme) :]
     vcs, _, transport = scheme.partition("+")
     if vcs in _VCS and (transport or vcs) in _TRANSPORTS:
         return _from_repository(address if transport else f"{vcs}+{address}", vcs)
