@@ -12,7 +12,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["preferences", "read_toml"]
+__all__ = ["pins_of", "preferences", "read_toml"]
 
 
 def read_toml(text: str) -> dict[str, Any]:
@@ -20,21 +20,28 @@ def read_toml(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def preferences(previous: str) -> str:
-    """The names and versions in the pylock ``previous`` as a pylock of their own.
+def pins_of(previous: str) -> tuple[tuple[str, str], ...]:
+    """The names and versions in the pylock ``previous`` that came from an index.
 
-    uv prefers what stands in the file it is to write. It gets no more than it needs: addresses of
-    an old lock may be of files that are gone. What cannot be read prefers nothing.
+    What cannot be read prefers nothing.
     """
     try:
-        packages = read_toml(previous).get("packages", [])
-        pins = [
-            {"name": str(package["name"]), "version": str(package["version"])}
-            for package in packages
+        return tuple(
+            (str(package["name"]), str(package["version"]))
+            for package in read_toml(previous).get("packages", [])
             if "version" in package and ("wheels" in package or "sdist" in package)
-        ]
+        )
     except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError):
+        return ()
+
+
+def preferences(previous: str) -> str:
+    """The pins of ``previous`` as a pylock of their own, for uv to prefer.
+
+    It prefers what stands in the file it is to write, and gets no more than it needs: addresses of
+    an old lock may be of files that are gone.
+    """
+    packages = [{"name": name, "version": version} for name, version in pins_of(previous)]
+    if not packages:
         return ""
-    if not pins:
-        return ""
-    return tomli_w.dumps({"lock-version": "1.0", "created-by": "envbuild", "packages": pins})
+    return tomli_w.dumps({"lock-version": "1.0", "created-by": "envbuild", "packages": packages})

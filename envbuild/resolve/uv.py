@@ -25,7 +25,7 @@ from envbuild.resolve.interpreters import Interpreters
 from envbuild.resolve.preferences import preferences, read_toml
 from envbuild.resolve.session import Inputs, Session, open_session
 
-__all__ = ["UvResolver"]
+__all__ = ["UvResolver", "find_uv"]
 
 _LOCK = "pylock.toml"
 # What uv's --python-platform knows of glibc 2.X (uv 0.13); a floor in between takes the one below.
@@ -79,6 +79,14 @@ class UvResolver:
                 return True
         except ResolutionError:
             return False
+
+    def cache(self, problem: Problem) -> Path:
+        """The cache that is asked for, else the user's own of uv, so that both share it."""
+        ambient = self.ambient
+        given = problem.options.cache_dir or ambient.environ.get("UV_CACHE_DIR")
+        if given:
+            return ambient.cwd / given
+        return Path(ambient.environ.get("XDG_CACHE_HOME") or ambient.home / ".cache") / "uv"
 
     @contextmanager
     def _solved(
@@ -166,8 +174,13 @@ class _Call:
 
     def _command(self) -> Iterator[str]:
         options, target, indexes = self.problem.options, self.problem.target, self.session.indexes
-        yield from (_uv(), "pip", "compile", "requirements.in")
-        yield from ("--config-file", "uv.toml", "--cache-dir", str(self._cache()))
+        yield from (find_uv(), "pip", "compile", "requirements.in")
+        yield from (
+            "--config-file",
+            "uv.toml",
+            "--cache-dir",
+            str(self.resolver.cache(self.problem)),
+        )
         yield from ("--python-version", str(target.python), "--python-platform", _platform(target))
         yield from ("--python", str(self._interpreter()), "--no-python-downloads", "--no-sources")
         yield from ("--index-strategy", indexes.strategy)
@@ -194,14 +207,6 @@ class _Call:
         found = self.resolver.interpreters
         return (found.find(self.problem.target.python_minor) or found.running()).path
 
-    def _cache(self) -> Path:
-        """The cache that is asked for, else the user's own of uv, so that both share it."""
-        ambient = self.resolver.ambient
-        given = self.problem.options.cache_dir or ambient.environ.get("UV_CACHE_DIR")
-        if given:
-            return ambient.cwd / given
-        return Path(ambient.environ.get("XDG_CACHE_HOME") or ambient.home / ".cache") / "uv"
-
 
 def _platform(target: Target) -> str:
     if target.platform.system != "Linux":
@@ -217,7 +222,12 @@ def _warnings(stderr: str) -> Iterator[Notice]:
         yield Notice(code=code, message=message)
 
 
-def _uv() -> str:
+def find_uv() -> str:
+    """The uv program of the installed package.
+
+    Raises:
+        ToolError: it is not there.
+    """
     from uv import find_uv_bin
 
     try:
