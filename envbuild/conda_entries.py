@@ -55,15 +55,17 @@ def parse_match_spec(text: str, *, origin: Origin) -> CondaRequirement:
     if not parts:
         raise EntryError(_EXAMPLE)
     version, build = _split_build(parts["rest"])
-    version, build = fields.get("version", version), fields.get("build", build)
+    version = _canonical(version, has_build=bool(build))
+    if "version" in fields:  # where "=1.2" means the same with a build and without
+        version = _canonical(fields["version"], has_build=False)
     channel, subdir = _split_subdir(fields.get("channel", parts["channel"] or ""))
     return CondaRequirement(
         name=parts["name"].lower(),
         origin=origin,
         text=text,
         channel=channel,
-        version=_canonical(version, has_build=bool(build)),
-        build=build,
+        version=version,
+        build=fields.get("build", build),
         subdir=fields.get("subdir", subdir),
     )
 
