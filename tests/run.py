@@ -6,7 +6,7 @@
     python3 tests/run.py -- -k conflict   only some tests: what follows goes to pytest
 
 Needs the standard library alone: the tools are installed into ``.venv`` of the checkout. With
-``CI=true`` nothing may be skipped, and the offline tests also run on the oldest and the newest Python.
+``CI=true`` nothing may be skipped, and the oldest and the newest Python run the offline tests too.
 """
 
 from __future__ import annotations
