@@ -12,7 +12,7 @@ from envbuild.model import Model
 from envbuild.model_files import inner_name
 from envbuild.notices import Notice
 from envbuild.origins import Origin, Side
-from envbuild.pip_entries import Include, parse_entry
+from envbuild.pip_entries import Entry, Include, parse_entry
 from envbuild.pip_sources import EntryError
 from envbuild.redact import quote
 from envbuild.requirements import IndexOption, PipRequirement
@@ -27,7 +27,7 @@ _WEB = r"[A-Za-z][A-Za-z0-9+.-]+://"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadEntry:
-    """An entry that cannot be understood; ``line`` is 0 where ``origin`` says it already."""
+    """An entry that cannot be understood; ``line`` is 0 where it is not known."""
 
     origin: Origin
     text: str
@@ -35,7 +35,8 @@ class BadEntry:
     line: int = 0
 
     def __str__(self) -> str:
-        line = f" (line {self.line})" if self.line else ""
+        known = not self.line or self.origin.position == f"line {self.line}"
+        line = "" if known else f" (line {self.line})"
         return f"{self.origin}{line}: {quote(self.text)}: {self.problem}"
 
 
@@ -82,12 +83,14 @@ class EntryReader:
     """Collects what entries say, following the files they include.
 
     Without a ``model`` there is nothing to include and no local file. Where ``absent_is_noted``, an
-    included file that is not there is a notice instead of a bad entry.
+    included file that is not there is a notice instead of a bad entry; with ``only_requirements``
+    every option is a bad one.
     """
 
     model: Model | None = None
     side: Side = "model"
     absent_is_noted: bool = False
+    only_requirements: bool = False
     requirements: list[PipRequirement] = field(default_factory=list)
     constraints: list[PipRequirement] = field(default_factory=list)
     options: list[IndexOption] = field(default_factory=list)
@@ -109,27 +112,31 @@ class EntryReader:
         self.files.append(file)
         for number, line in logical_lines(text):
             origin = Origin(side=self.side, file=file, position=f"line {number}")
-            self.read_line(line, origin, constraints=constraints)
+            self.read_line(line, origin, constraints=constraints, line=number)
         self._open.pop()
 
     def read_line(
         self, text: str, origin: Origin, *, constraints: bool = False, line: int = 0
     ) -> None:
-        """Read one logical line. ``line`` is its number where ``origin`` has a position instead."""
+        """Read one logical line; ``line`` is its number in the file."""
         try:
-            entries = parse_entry(text, origin=origin, model=self.model)
-            for entry in entries:
-                match entry:
-                    case PipRequirement():
-                        (self.constraints if constraints else self.requirements).append(entry)
-                    case IndexOption():
-                        self.options.append(entry)
-                    case Notice():
-                        self.notices.append(entry)
-                    case Include():
-                        self._include(entry, constraints=constraints)
+            for entry in parse_entry(text, origin=origin, model=self.model):
+                self._add(entry, constraints=constraints)
         except EntryError as error:
             self.bad.append(BadEntry(origin=origin, text=text, problem=str(error), line=line))
+
+    def _add(self, entry: Entry, *, constraints: bool) -> None:
+        match entry:
+            case PipRequirement():
+                (self.constraints if constraints else self.requirements).append(entry)
+            case IndexOption() if self.only_requirements:
+                raise EntryError("an option has no place here")
+            case IndexOption():
+                self.options.append(entry)
+            case Notice():
+                self.notices.append(entry)
+            case Include():
+                self._include(entry, constraints=constraints)
 
     def _include(self, include: Include, *, constraints: bool) -> None:
         if self.model is None:

@@ -20,7 +20,7 @@ from envbuild.requirements import (
     UrlSource,
     VcsSource,
 )
-from envbuild.requirements_file import BadEntry, EntryReader, raise_bad_entries
+from envbuild.requirements_file import EntryReader, raise_bad_entries
 
 __all__ = [
     "CondaRequirement",
@@ -105,13 +105,9 @@ def parse_requirements(text: str, *, file: str, side: Side) -> tuple[PipRequirem
     Raises:
         SpecError: entries that cannot be understood, all of them at once.
     """
-    reader = EntryReader(side=side)
+    reader = EntryReader(side=side, only_requirements=True)
     reader.read_file(text, file)
-    refused = (
-        BadEntry(origin=option.origin, text=str(option), problem="an option has no place here")
-        for option in reader.options
-    )
-    raise_bad_entries([*reader.bad, *refused])
+    raise_bad_entries(reader.bad)
     return tuple(reader.requirements)
 
 
