@@ -30,10 +30,10 @@ class Explanation:
 
     ``conflicts`` are minimal sets of requirements that cannot stand together, each with an entry
     fewer can; there may be more than were met. ``derivation`` is the resolver's reasoning about the
-    first. ``give_way`` are sets of the model's requirements, each enough: without the versions of
-    any one of them the rest resolves. They are smallest if ``is_smallest``, else one that holds
-    nothing needless; none where none was found. ``relaxable`` says whether other versions of the
-    first resolve. ``remedies`` were tried, or follow from the facts.
+    first. ``give_way`` are sets of the model's requirements, each enough: without any one of them
+    the rest resolves. They are smallest if ``is_smallest``, else one that holds nothing needless;
+    none where none was found. If ``relaxable``, each resolves with other versions. ``remedies``
+    were tried, or follow from the facts.
     """
 
     conflicts: tuple[tuple[PipRequirement, ...], ...]
@@ -59,12 +59,7 @@ class Explanation:
 
     def _conflict_lines(self) -> Iterable[str]:
         for position, conflict in enumerate(self.conflicts[:_MOST_CONFLICTS]):
-            cannot = "cannot be met" if len(conflict) == 1 else "cannot stand together"
-            yield (
-                f"{'these' if position == 0 else 'nor'} {cannot}:"
-                if len(conflict) > 1
-                else (f"{'this' if position == 0 else 'nor this'} {cannot}:")
-            )
+            yield _heading(is_first=position == 0, is_alone=len(conflict) == 1)
             width = max(len(one.pep508()) for one in conflict)
             for one in conflict:
                 yield f"  {one.pep508():{width}}  ({one.origin})"
@@ -89,6 +84,12 @@ class Explanation:
                 yield f"or as well: {shown}"
 
 
+def _heading(*, is_first: bool, is_alone: bool) -> str:
+    if is_alone:
+        return "this cannot be met:" if is_first else "nor can this be met:"
+    return "these cannot stand together:" if is_first else "nor can these stand together:"
+
+
 def explain(problem: Problem, resolver: Resolver, *, budget: Budget | None = None) -> Explanation:
     """Why ``problem``, which has no solution, has none.
 
@@ -106,21 +107,21 @@ def explain(problem: Problem, resolver: Resolver, *, budget: Budget | None = Non
     conflicts = tuple(enquiry.entries(conflict) for conflict in found.conflicts)
     blamed = found.conflicts[0] if found.conflicts else enquiry.everything
     derivation = enquiry.derivation(blamed)
-    relaxable = bool(found.removals and enquiry.resolves_unpinned(found.removals[0]))
-    give_way = tuple(enquiry.entries(removal) for removal in found.removals if removal)
+    relaxable = [one for one in found.removals if one and enquiry.resolves_unpinned(one)]
+    give_way = tuple(enquiry.entries(one) for one in relaxable or found.removals if one)
     return Explanation(
         conflicts=conflicts,
         derivation=derivation,
         give_way=give_way,
         is_smallest=found.is_smallest,
-        relaxable=relaxable,
+        relaxable=bool(relaxable),
         remedies=find_remedies(
             enquiry.problem,
             resolver,
             conflict=enquiry.entries(blamed),
             derivation=derivation,
             give_way=give_way,
-            relaxable=relaxable,
+            relaxable=bool(relaxable),
         ),
     )
 

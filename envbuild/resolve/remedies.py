@@ -19,6 +19,7 @@ __all__ = ["exact_version", "find_remedies", "is_no_package", "release_beside"]
 
 _NEWEST_MINOR, _OLDEST_MINOR = 13, 7
 _MOST_PYTHONS = 4
+_PYTHON = re.compile(r"does not satisfy Python|matching Python (?:ABI|implementation|version)")
 # https://pytorch.org/get-started/previous-versions: each kind of build has an index of its own.
 _TORCH = frozenset({"torch", "torchaudio", "torchtext", "torchvision"})
 _TORCH_BUILD = re.compile(r"cpu|cu\d+|rocm[\d.]+")
@@ -35,7 +36,7 @@ def find_remedies(
 ) -> tuple[str, ...]:
     """What to try, the most specific first.
 
-    ``relaxable`` says whether other versions of the first set of ``give_way`` resolve.
+    ``relaxable`` says whether other versions of the sets in ``give_way`` resolve.
     """
     case = _Case(
         problem=problem, resolver=resolver, conflict=tuple(conflict), text=" ".join(derivation)
@@ -107,7 +108,7 @@ class _Case:
 
     def other_pythons(self) -> Iterator[str]:
         """The nearest Python that resolves, newer ones first, if Python was a reason at all."""
-        if "does not satisfy Python" not in self.text:
+        if not _PYTHON.search(self.text):
             return
         minor = self.problem.target.python.minor
         newer = range(minor + 1, _NEWEST_MINOR + 1)
