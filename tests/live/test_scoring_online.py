@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
 from tests.support import scoring_oracle
 from tests.support.environments import scrubbed
 from tests.support.scoring import SCORING
+from tests.support.scoring_environments import Environment, make_environment
 
 pytestmark = pytest.mark.live
 
@@ -32,45 +32,17 @@ ENVIRONMENTS = {
     "3.13": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
 }
 
-LOG_MODEL = """
-import sys
-import mlflow.pyfunc
-from mlflow.models.signature import ModelSignature
-from mlflow.types.schema import Schema
-
-class Sum(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input):
-        if (model_input["text"] == "fail").any():
-            raise KeyError("secret")
-        return (model_input["real"] + model_input["whole"]).values
-
-signature = ModelSignature(Schema.from_json(sys.argv[2]))
-mlflow.pyfunc.save_model(sys.argv[1], python_model=Sum(), signature=signature, pip_requirements=[])
+PREDICT = """
+def predict(self, context, data):
+    if (data["text"] == "fail").any():
+        raise KeyError("sec" + "ret")
+    return (data["real"] + data["whole"]).values
 """
 SIGNATURE = [
     {"type": "double", "name": "real"},
     {"type": "long", "name": "whole"},
     {"type": "string", "name": "text"},
 ]
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment with a server, and a model that was saved there."""
-
-    bin: Path
-    model: Path
-
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        python = str(self.bin / "python")
-        return subprocess.run(
-            [python, *argv],
-            env=scrubbed(),
-            cwd=self.model.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
@@ -82,17 +54,8 @@ def environment(
     """The environment of one Python, with a model."""
     minor = request.param
     root = tmp_path_factory.mktemp(f"python{minor}")
-    uv = (find_uv_bin(), "--no-config", "--quiet")
-    for argv in (
-        (*uv, "venv", "--python", str(interpreter(minor)), str(root / "venv")),
-        (*uv, "pip", "install", "--python", str(root / "venv/bin/python"), *ENVIRONMENTS[minor]),
-    ):
-        done = subprocess.run(argv, env=scrubbed(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    made = Environment(bin=root / "venv" / "bin", model=root / "mounted" / "model")
-    made.model.parent.mkdir()
-    saved = made.run("-W", "ignore", "-c", LOG_MODEL, str(made.model), json.dumps(SIGNATURE))
-    assert saved.returncode == 0, saved.stderr
+    made = make_environment(root, interpreter(minor), ENVIRONMENTS[minor])
+    made.save_model("model", SIGNATURE, PREDICT)
     return made
 
 
@@ -121,7 +84,7 @@ class Server:
 def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("app")
     port = free_port()
-    with started(environment, folder, port, environment.model.parent) as process:
+    with started(environment, folder, port, environment.folder) as process:
         made = Server(url=f"http://127.0.0.1:{port}", log=folder / "log", folder=folder)
         wait_for(made, process)
         yield made
@@ -181,9 +144,7 @@ def wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 def test_the_script_and_this_mlflow_agree_on_random_requests(environment: Environment) -> None:
     oracle = str(Path(scoring_oracle.__file__))
-    done = environment.run(
-        "-W", "ignore", oracle, str(SCORING / "online.py"), "--cases", "3000", "--seed", "1"
-    )
+    done = environment.run(oracle, str(SCORING / "online.py"), "--cases", "3000", "--seed", "1")
     assert done.stdout == "3000 cases, 0 disagreements\n", done.stderr
 
 
