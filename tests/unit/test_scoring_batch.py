@@ -75,7 +75,7 @@ def complaint(name: str, content: str | bytes, capsys: pytest.CaptureFixture[str
     [
         ("a.csv", CSV),
         ("A.CSV", CSV),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("a.csv", "\ufeff" + CSV),
         ("a.jsonl", '{"real": 0.5, "whole": 1, "text": "007"}\n\n{"real": 1, "whole": 2}\n'),
         ("a.ndjson", '{"real": 0.5, "whole": 1}\r\n{"real": 1, "whole": 2, "text": null}'),
