@@ -73,4 +73,4 @@ def test_importing_the_package_loads_only_the_package() -> None:
 def test_every_public_name_can_be_had_from_the_package() -> None:
     code = "import envbuild\nfor name in envbuild.__all__: getattr(envbuild, name)"
 
-    assert "envbuild.pipeline" in modules_loaded_by(code)
+    assert "envbuild.api" in modules_loaded_by(code)
