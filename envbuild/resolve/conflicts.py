@@ -21,7 +21,7 @@ Oracle = Callable[[Items], bool]
 """Whether the requirements with these numbers can be met together."""
 
 _PARALLEL = 2
-_MOST_REMOVALS = 4
+_MOST_REMOVALS = 6
 
 
 class BudgetError(Exception):

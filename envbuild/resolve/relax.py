@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from envbuild.resolve.remedies import exact_version
 __all__ = ["AUTO", "nearer", "relax"]
 
 AUTO = "auto"
+_PARALLEL = 2
 _Specifiers = Mapping[NormalizedName, SpecifierSet]
 
 
@@ -69,21 +71,36 @@ def _least_moved(
     """The choice whose pins move least; the first of several, and the only one if it is alone."""
     if len(choices) == 1:
         return _settle(problem, choices[0], resolver)
-    found: list[_Specifiers] = []
-    for names in choices:
+
+    def attempt(names: Sequence[NormalizedName]) -> _Specifiers | None:
         with suppress(ResolutionError):  # these can be left out, but not be given other versions
-            found.append(_settle(problem, names, resolver))
+            return _settle(problem, names, resolver)
+        return None
+
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        found = [settled for settled in pool.map(attempt, choices) if settled is not None]
     return min(found, key=lambda settled: _movement(problem, settled))
 
 
-def _movement(problem: Problem, settled: _Specifiers) -> int:
-    """How far pins move: 3 for another major release, 2 for a minor one, 1 for less."""
-    total = 0
+def _movement(problem: Problem, settled: _Specifiers) -> tuple[int, int]:
+    """How far pins move: 3 for another major release, 2 for a minor one, 1 for less; then by how
+    much the first number that differs does.
+    """
+    levels = steps = 0
     for name, specifier in settled.items():
         old = _pinned(problem, name)
         new = next((Version(clause.version) for clause in specifier), None)
-        total += 3 if old is None or new is None else max(1, 3 - _shared(old, new))
-    return total
+        if old is None or new is None:
+            levels += 3
+            continue
+        shared = _shared(old, new)
+        levels += max(1, 3 - shared)
+        steps += abs(_number(old, shared) - _number(new, shared))
+    return levels, steps
+
+
+def _number(version: Version, position: int) -> int:
+    return version.release[position] if position < len(version.release) else 0
 
 
 def _settle(
@@ -98,8 +115,12 @@ def _settle(
         old = _pinned(problem, name)
         if old is not None:
             up = _resolved(free, name, f">={old.public}", still, resolver)
-            down = _resolved(free, name, f"<={old.public}", still, resolver)
-            if (version := nearer(old, up, down)) is not None:
+            if up is None or not _is_next_to(old, up):
+                down = _resolved(free, name, f"<={old.public}", still, resolver)
+                version = nearer(old, up, down)
+            else:
+                version = up
+            if version is not None:
                 settled[name] = SpecifierSet(f"=={version}")
                 still[name] = version
     return settled
@@ -187,6 +208,11 @@ def _changes(problem: Problem, settled: _Specifiers, resolution: Resolution) -> 
             reason="the requirements have no solution with it",
             origin=str(one.origin),
         )
+
+
+def _is_next_to(old: Version, new: Version) -> bool:
+    """Whether only the last number differs, so that nothing can be nearer."""
+    return _shared(old, new) >= len(old.release) - 1
 
 
 def _shared(one: Version, other: Version) -> int:
