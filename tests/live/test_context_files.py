@@ -208,7 +208,7 @@ def check_image(engine: DockerClient, image: Any, context: Context) -> None:
     ]  # fmt: skip
     assert shell(f'python -c "{INSTALLED}"; which python') == "/opt/venv/bin/python"
     assert shell("touch /opt/venv/x /app/x 2>&1 | grep -c denied") == "2"
-    assert shell("find / -xdev -name context -maxdepth 1; ls -d /root/.cache 2>/dev/null") == ""
+    assert shell("ls -d /context /wheels 2>/dev/null || echo nothing else") == "nothing else"
     # Compiled by the builder, since the user cannot write there.
     assert shell("ls /opt/venv/lib/python3*/site-packages/__pycache__/six*.pyc | wc -l") == "1"
     labels = image.labels
@@ -238,7 +238,7 @@ def test_a_model_beside_the_dockerfile_becomes_part_of_the_image(
     weights.write_bytes(b"one")
     weights.chmod(0o600)
     tag = "envbuild-test/context:model"
-    first = build(docker_engine, context.path, tag, offline=False)
+    first, _ = docker_engine.images.build(path=str(context.path), tag=tag, rm=True)
     try:
         read = docker_engine.containers.run(
             first, ["cat", "/opt/model/data/model.pkl"], network_mode="none", remove=True
