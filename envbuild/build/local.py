@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,9 +73,9 @@ class LocalBuilder:
             run = _Run(self, problem, interpreter, workdir)
             try:
                 wheel, checkout, pins = run.build()
-                built = self._accept(problem, wheel, interpreter if fits else None)
             except BuildError as error:
                 raise self._with_log(error, run, problem, key, fits=fits) from error.__cause__
+            built = self._accept(problem, wheel, interpreter if fits else None)
             data = wheel.to_bytes(epoch=checkout.epoch)
         return self._keep(record, built, data, pins)
 
@@ -178,16 +179,19 @@ class _Run:
         environment = self._environment(checkout.epoch)
         python = self._make_venv(environment)
         try:
-            project = ProjectBuilder(
-                checkout.project,
-                python_executable=str(python),
-                runner=self._hook_runner(environment),
-            )
-            requires = set(project.build_system_requires)
-            pins = self._install(requires, python, environment)
-            if further := project.get_requires_for_build("wheel") - requires:
-                pins = self._install(requires | further, python, environment)
-            made = project.build("wheel", self.workdir / "wheel")
+            # What a backend warns of is in the log, and no concern of who exports a lock.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                project = ProjectBuilder(
+                    checkout.project,
+                    python_executable=str(python),
+                    runner=self._hook_runner(environment),
+                )
+                requires = set(project.build_system_requires)
+                pins = self._install(requires, python, environment)
+                if further := project.get_requires_for_build("wheel") - requires:
+                    pins = self._install(requires | further, python, environment)
+                made = project.build("wheel", self.workdir / "wheel")
         except (BuildException, BuildBackendException) as error:
             raise BuildError(
                 f"{self.problem.name} cannot be built", details=_reason(error)

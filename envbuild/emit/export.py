@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from envbuild.emit.manifest import (
     tool_requirements,
 )
 from envbuild.emit.selection import select
-from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for
+from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for, tools_published
 from envbuild.emit.wheelhouse import HousedWheel, house
 from envbuild.errors import (
     EnvbuildError,
@@ -166,7 +167,7 @@ def _builder(
         runner=runner,
         folder=folder / "pins",
         indexes=_with_logins(_indexes(context.locks, options), downloader.transport),
-        cutoff=newest_upload([lock.pylock for lock in context.locks.values()]),
+        cutoff=_cutoff(context),
         constraints="".join(path.read_text("utf-8") for path in options.build_constraints),
         offline=options.offline,
     )
@@ -346,6 +347,18 @@ def _model_files(model: Path) -> Mapping[str, Entry]:
         if path.is_file():
             entries[f"model/{path.relative_to(root).as_posix()}"] = Entry.of_file(path)
     return entries
+
+
+def _cutoff(context: Context) -> datetime | None:
+    """The time of the lock: what builds need is not newer, so that it is the same next year.
+
+    It is that of its newest file, but not before the tools of its Python, since a lock of old
+    packages alone cannot be built by what was there in their time.
+    """
+    newest = newest_upload([lock.pylock for lock in context.locks.values()])
+    if newest is None:
+        return None
+    return max(newest, *(tools_published(lock.target.python) for lock in context.locks.values()))
 
 
 def _with_logins(indexes: Sequence[str], transport: Transport) -> tuple[str, ...]:

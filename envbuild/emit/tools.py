@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.specifiers import SpecifierSet
@@ -22,7 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Tool", "Toolbox", "locate", "seeded", "tools_for"]
+__all__ = ["Tool", "Toolbox", "locate", "seeded", "tools_for", "tools_published"]
 
 _PYPI_FILES = "files.pythonhosted.org"
 # Images and environments of older Pythons come with these two, and packages rely on it.
@@ -43,10 +45,20 @@ Toolbox = Callable[[Version], tuple[Tool, ...]]
 """The tools that a bundle for a Python release carries."""
 
 
+def tools_published(python: Version) -> datetime:
+    """When the tools of a Python release were all on PyPI."""
+    published: datetime = _row(python)["published"]
+    return published
+
+
+def _row(python: Version) -> dict[str, Any]:
+    data = tomllib.loads(files("envbuild.emit").joinpath("tools.toml").read_text("utf-8"))
+    return next(row for row in data["set"] if python in SpecifierSet(row["python"]))
+
+
 def tools_for(python: Version) -> tuple[Tool, ...]:
     """pip, setuptools and wheel for a Python release."""
-    data = tomllib.loads(files("envbuild.emit").joinpath("tools.toml").read_text("utf-8"))
-    row = next(row for row in data["set"] if python in SpecifierSet(row["python"]))
+    row = _row(python)
     return tuple(
         Tool(
             name=name,
