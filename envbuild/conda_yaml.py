@@ -123,7 +123,7 @@ class _Reading:
             case dict():
                 for key, section in item.items():
                     self._section(key, section, position)
-            case list():
+            case _:  # a list
                 self._found.bad.append(_not_text(origin, item, "a package", line))
 
     def _package(self, text: str, origin: Origin, line: int) -> None:

@@ -57,7 +57,7 @@ class Misnamed:
                 return f"{name} is no Python package: the system brings it{package}"
             case "standard-library":
                 return f"{name} is a part of Python itself; there is no package to install"
-            case "backport":
+            case _:  # a backport
                 return f"{name} is for older Pythons: what it brings is a part of Python now"
 
 

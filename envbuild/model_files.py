@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
+from collections import deque
 from pathlib import Path, PurePosixPath
 
 from envbuild.errors import ModelError
@@ -113,11 +114,11 @@ def find_models(folder: Path) -> tuple[str, ...]:
     Links are not followed; folders that begin with a dot are left out.
     """
     found: list[str] = []
-    queue = [(folder, 0)]
-    for count in range(_SEARCH_FOLDERS):
-        if count >= len(queue) or len(found) >= _SEARCH_HITS:
-            break
-        here, depth = queue[count]
+    queue = deque([(folder, 0)])
+    looked = 0
+    while queue and len(found) < _SEARCH_HITS and looked < _SEARCH_FOLDERS:
+        here, depth = queue.popleft()
+        looked += 1
         try:
             entries = sorted(here.iterdir())
         except OSError:

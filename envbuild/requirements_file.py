@@ -135,7 +135,7 @@ class EntryReader:
                 self.options.append(entry)
             case Notice():
                 self.notices.append(entry)
-            case Include():
+            case _:  # an include
                 self._include(entry, constraints=constraints)
 
     def _include(self, include: Include, *, constraints: bool) -> None:

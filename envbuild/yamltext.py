@@ -112,7 +112,7 @@ def kind_of(value: Value) -> str:
             return "text"
         case list():
             return "a list"
-        case dict():
+        case _:
             return "a mapping"
 
 

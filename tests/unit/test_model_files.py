@@ -199,10 +199,16 @@ def test_the_folder_itself_is_not_below_itself(tmp_path: Path) -> None:
     assert find_models(tmp_path) == ()
 
 
-def test_the_search_for_models_ends(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*"abcdefgh")
-    deep.mkdir(parents=True)
-    (deep / "MLmodel").touch()
+def test_the_search_for_models_goes_only_so_deep(tmp_path: Path) -> None:
+    for levels in ("abcdef", "uvwxyzz"):
+        deep = tmp_path.joinpath(*levels)
+        deep.mkdir(parents=True)
+        (deep / "MLmodel").touch()
+
+    assert find_models(tmp_path) == ("a/b/c/d/e/f",)
+
+
+def test_the_search_for_models_ends_when_there_are_enough(tmp_path: Path) -> None:
     for number in range(30):
         (tmp_path / f"m{number:02}").mkdir()
         (tmp_path / f"m{number:02}" / "MLmodel").touch()
