@@ -18,6 +18,7 @@ FLOW = (
     "ambient",
     "reporter",
     "platforms",
+    "pythons",
     "options",
     # the doors to the world
     "process",
@@ -42,9 +43,16 @@ FLOW = (
     "environment_files",
     "remarks",
     "spec",
+    "profile_schema",
     "server",
     # solving
+    "plans",
+    "flavors",
+    "mlflow_releases",
     "records",
+    "conda_names",
+    "contradictions",
+    "drafts",
     "merge",
     "resolve",
     # the lock, as a value and as what is read back
