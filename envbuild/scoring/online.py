@@ -100,6 +100,13 @@ class Problem(NamedTuple):
     received: str
 
 
+class Spot(NamedTuple):
+    """Where a problem is: the path to a value and its row."""
+
+    path: str
+    row: Any
+
+
 class RequestError(Exception):
     """An answer other than 200."""
 
@@ -368,7 +375,7 @@ def check_params(params, fields, problems):
     known_params = {name: value for name, value in params.items() if name in known}
     for name, value in known_params.items():
         if value is not None:  # to mlflow, null is no value
-            convert_nested(value, known[name], (name, None), problems)
+            convert_nested(value, known[name], Spot(name, None), problems)
     return known_params
 
 
@@ -542,17 +549,14 @@ def to_frame(table, fields, problems):
         if name is None:
             name = table.names[position] if table.names else position
         if isinstance(field.type, str):
-            locate = partial(spot_in, field.label)
+            locate = partial(Spot, field.label)
             columns[name] = convert(values, field.type, problems, locate, IN_COLUMN)
         else:
-            spots = map(partial(spot_in, field.label), itertools.count())
-            columns[name] = [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
+            columns[name] = [
+                convert_nested(value, field, Spot(field.label, row), problems)
+                for row, value in enumerate(values)
+            ]
     return None if problems else pd.DataFrame(columns, index=table.index)
-
-
-def spot_in(label, row):
-    """Where the problem with a cell is."""
-    return label, row
 
 
 # What a nested type is in Python, and what stands for nothing where it is optional.
@@ -560,11 +564,10 @@ NESTED = {"array": (list, []), "object": (dict, {}), "map": (dict, {})}
 
 
 def convert_nested(value, field, spot, problems):
-    """A value of a nested type, or a scalar inside one; ``spot`` is the path to it and the row.
+    """A value of a nested type, or a scalar inside one.
 
     The rules are those of ``_enforce_type`` in mlflow/models/utils.py.
     """
-    path, row = spot
     kind, inner = (field.type, None) if isinstance(field.type, str) else field.type
     python_type, nothing = NESTED.get(kind, ((bool, int, float, str), None))
     empty = value is None or value == nothing
@@ -574,7 +577,7 @@ def convert_nested(value, field, spot, problems):
     if not field.required and (empty or value is ABSENT or is_nan):
         return value if empty else None
     if not isinstance(value, python_type):
-        problems.append(Problem(path, row, describe(field.type), json_type(value)))
+        problems.append(Problem(*spot, describe(field.type), json_type(value)))
         return None
     if kind == "array":
         return convert_array(value, field._replace(type=inner), spot, problems)
@@ -587,13 +590,13 @@ def convert_nested(value, field, spot, problems):
 
 def convert_array(values, field, spot, problems):
     """The elements of an array."""
-    path, row = spot
-    if not isinstance(field.type, str):
-        spots = ((f"{path}[{i}]", row) for i in itertools.count())
-        return [convert_nested(v, field, at, problems) for v, at in zip(values, spots)]
-    return native(
-        convert(values, field.type, problems, lambda i: (f"{path}[{i}]", row)), field.type
-    )
+    if isinstance(field.type, str):
+        array = convert(values, field.type, problems, lambda i: Spot(f"{spot.path}[{i}]", spot.row))
+        return native(array, field.type)
+    return [
+        convert_nested(value, field, Spot(f"{spot.path}[{i}]", spot.row), problems)
+        for i, value in enumerate(values)
+    ]
 
 
 def native(array, type_):
@@ -604,12 +607,14 @@ def native(array, type_):
 
 def convert_object(value, fields, spot, problems):
     """The properties of an object; unlike columns, unknown ones are an error to mlflow."""
-    path, row = spot
     for name in value:
         if name not in fields:
-            problems.append(Problem(f"{path}.{name}", row, "nothing", json_type(value[name])))
+            place = Spot(f"{spot.path}.{name}", spot.row)
+            problems.append(Problem(*place, "nothing", json_type(value[name])))
     return {
-        name: convert_nested(value.get(name, ABSENT), field, (f"{path}.{name}", row), problems)
+        name: convert_nested(
+            value.get(name, ABSENT), field, Spot(f"{spot.path}.{name}", spot.row), problems
+        )
         for name, field in fields.items()
         if name in value or field.required
     }
@@ -651,7 +656,7 @@ def to_tensor(data, field, problems, *, is_cells=False):
 
     def locate(i):
         place = [int(axis) for axis in np.unravel_index(i, shape)]
-        return field.label + "".join(f"[{axis}]" for axis in place), place[0]
+        return Spot(field.label + "".join(f"[{axis}]" for axis in place), place[0])
 
     array = convert(flat, field.type, problems, locate)
     return None if array is None else array.reshape(shape)
@@ -730,7 +735,7 @@ def convert(values, type_, problems, locate, special=None):
 
     Types widen where no value changes, by the rules of ``_enforce_mlflow_datatype`` in
     mlflow/models/utils.py. The types that are present are looked at once, rows only on a mismatch;
-    ``locate`` gives the field and row of a position for the problems, and None is the result then.
+    ``locate`` gives the spot of a position for the problems, and None is the result then.
     ``special`` has the converters of types that are not numpy's own.
     """
     dtype = np.dtype(COLUMN_TYPES.get(type_, type_))
@@ -783,6 +788,8 @@ def to_floats(values, present, dtype):
             return None if narrow == value else "integer that the type cannot hold"
         return "number out of range" if math.isinf(narrow) and not math.isinf(value) else None
 
+    if present <= {float, NoneType} and dtype.itemsize == 8:
+        return np.array(values, dtype=dtype)
     limits = np.finfo(dtype)
     limit = 2 ** (limits.nmant + 1) if int in present else limits.max
     with np.errstate(over="ignore"):
