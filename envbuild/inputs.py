@@ -178,12 +178,16 @@ def _server_lines(server: ServerProfile) -> Iterator[str]:
     for packages in server.package_sets:
         where = f"Python {packages.python or 'any'}, rank {packages.rank}"
         lines += [f"{entry.pep508()} ({where})" for entry in packages.packages]
+        lines += [f"{entry.pep508()} (beside; {where})" for entry in packages.beside]
     lines += [f"{entry.pep508()} (script)" for entry in server.scoring_needs]
     lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
     lines.append(f"kind {server.kind}")
+    if server.mlflow != "none":
+        lines.append(f"needs-mlflow {server.mlflow}")
     if server.skinny_swap:
-        exception = f"unless mlflow{server.full_mlflow}" if server.full_mlflow else "always"
-        lines.append(f"skinny-swap {exception}")
+        lines.append("mlflow-may-be-swapped yes")
+    if server.model_decides_mlflow:
+        lines.append("model-decides-mlflow yes")
     if server.command:
         lines.append(f"command {' '.join(server.command)}")
     if server.port:

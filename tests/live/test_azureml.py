@@ -53,7 +53,7 @@ def azure_python(
 ) -> Path:
     """A Python that has azure-ai-ml."""
     folder = tmp_path_factory.mktemp("azure") / "venv"
-    uv = [Path(sys.executable).parent / "uv", "--no-config", "--quiet"]
+    uv = (str(Path(sys.executable).parent / "uv"), "--no-config", "--quiet")
     python = folder / "bin" / "python"
     subprocess.run([*uv, "venv", "--python", interpreter("3.11"), folder], check=True)
     subprocess.run(

@@ -97,7 +97,7 @@ def test_plain_pip_installs_the_requirements(
 ) -> None:
     context = context_for(full(interpreter(minor)), tmp_path)
     python = environment(tmp_path / "venv", interpreter(minor))
-    pip = [python, "-m", "pip", "install", "--no-deps", "--require-hashes", "-r"]
+    pip = (python, "-m", "pip", "install", "--no-deps", "--require-hashes", "-r")
 
     run([*pip, "tools/requirements.txt"], cwd=context.path)
     run([*pip, "requirements.txt"], cwd=context.path)
@@ -135,8 +135,8 @@ def test_plain_pip_installs_a_commit_and_a_folder(
         (root / f"{name}.py").write_text("")
         arguments = f"name='{name}', version='1', py_modules=['{name}']"
         (root / "setup.py").write_text(f"from setuptools import setup\nsetup({arguments})\n")
-    git_in = ["git", "-C", repository, "-c", "user.name=x", "-c", "user.email=x@example.org"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Add ham"]):
+    git_in = ("git", "-C", repository, "-c", "user.name=x", "-c", "user.email=x@example.org")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "Add ham")):
         run([*git_in, *command], cwd=tmp_path)
     commit = (repository / ".git" / "refs" / "heads").glob("*")
     # Older pips want a host in every address.
@@ -149,7 +149,7 @@ def test_plain_pip_installs_a_commit_and_a_folder(
     found = resolution(packages, on=target("3.11.7"))
     context = lock(make_model(model), plan, found).write(tmp_path / "env")
     python = environment(tmp_path / "venv", interpreter("3.11"))
-    pip = [python, "-m", "pip", "install", "--no-deps"]
+    pip = (python, "-m", "pip", "install", "--no-deps")
 
     run([*pip, "--require-hashes", "-r", "requirements.txt"], cwd=context.path)
     run([*pip, "-r", "requirements.vcs.txt"], cwd=context.path)

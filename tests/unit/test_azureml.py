@@ -21,7 +21,7 @@ def parsed(header: Header) -> dict[str, Any]:
     return {name: yaml.safe_load(text) for name, text in files.items()}
 
 
-def serving(kind: str, **values: Any) -> Header:  # noqa: ANN401
+def serving(kind: str, **values: Any) -> Header:
     return replace(HEADER, serving=replace(HEADER.serving, kind=kind, **values))
 
 

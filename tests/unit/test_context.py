@@ -172,9 +172,10 @@ def test_folders_left_empty_are_removed_and_others_kept(tmp_path: Path) -> None:
 def test_an_edited_file_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     folder = tmp_path / "env"
     small(tmp_path).write(folder)
-    for number in (1, 2):
-        (folder / "Dockerfile").write_text(f"FROM mine:{number}\n")
-        context = small(tmp_path, str(number + 1)).write(folder)
+    (folder / "Dockerfile").write_text("FROM mine:1\n")
+    small(tmp_path, "2").write(folder)
+    (folder / "Dockerfile").write_text("FROM mine:2\n")
+    context = small(tmp_path, "3").write(folder)
 
     assert (folder / "Dockerfile").read_bytes() == small(tmp_path, "3").files()["Dockerfile"]
     assert (folder / "Dockerfile.edited").read_text() == "FROM mine:1\n"

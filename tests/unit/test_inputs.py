@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from envbuild.errors import ModelError, UsageError
 from envbuild.inputs import (
+    OptionValue,
     compare_inputs,
     describe_inputs,
     describe_options,
@@ -186,12 +187,17 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
         name="mine",
         summary="not what counts",
         package_sets=(
-            PackageSet(python=SpecifierSet(), packages=(requirement("a>=2"),)),
+            PackageSet(
+                python=SpecifierSet(),
+                packages=(requirement("a>=2"),),
+                beside=(requirement("b>=3"),),
+            ),
             PackageSet(python=SpecifierSet("<3.8"), packages=(requirement("a>=1"),), rank=1),
         ),
         scoring_needs=(requirement("pandas"),),
+        mlflow="skinny",
         skinny_swap=True,
-        full_mlflow=SpecifierSet(">=2.16"),
+        model_decides_mlflow=True,
         command=("serve", "--port", "80"),
         port=80,
         probes=Probes(liveness="/live", readiness="/ready", scoring="/score"),
@@ -202,19 +208,17 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
     assert [line for line in lines(spec_of(), server=server) if line.startswith("mine: ")] == [
         "mine: a>=1 (Python <3.8, rank 1)",
         "mine: a>=2 (Python any, rank 0)",
+        "mine: b>=3 (beside; Python any, rank 0)",
         "mine: command serve --port 80",
         "mine: environment A=1",
         "mine: kind online",
+        "mine: mlflow-may-be-swapped yes",
+        "mine: model-decides-mlflow yes",
+        "mine: needs-mlflow skinny",
         "mine: pandas (script)",
         "mine: port 80",
         "mine: probes /live /ready /score",
-        "mine: skinny-swap unless mlflow>=2.16",
     ]
-
-
-def test_a_swap_without_exceptions_says_so() -> None:
-    assert "none: skinny-swap unless mlflow any" not in lines(spec_of())
-    assert "none: skinny-swap always" in lines(spec_of(), server=replace(NOTHING, skinny_swap=True))
 
 
 def test_a_users_script_counts_by_its_bytes(tmp_path: Path) -> None:
@@ -311,7 +315,12 @@ def test_what_was_restored_is_described_the_same() -> None:
 
 
 def test_options_of_another_version_are_left_out() -> None:
-    described = {"python": ("3.8",), "unheard-of": "x", "offline": True, "only-binary": True}
+    described: dict[str, OptionValue] = {
+        "python": ("3.8",),
+        "unheard-of": "x",
+        "offline": True,
+        "only-binary": True,
+    }
 
     assert restore_options(described) == LockOptions(only_binary=True)
 
