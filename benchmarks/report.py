@@ -46,9 +46,13 @@ def _row(figures: Figures) -> str:
     low, middle, high = figures.wall()
     once = " (once)" if len(figures.runs) == 1 else ""
     return (
-        f"| {figures.program}{once} | {low:.2f} | {middle:.2f} | {high:.2f} "
-        f"| {figures.cpu():.2f} | {figures.memory():.0f} |\n"
+        f"| {figures.program}{once} | {_seconds(low)} | {_seconds(middle)} | {_seconds(high)} "
+        f"| {_seconds(figures.cpu())} | {figures.memory():.0f} |\n"
     )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
 def _ratio_lines(figures: Sequence[Figures]) -> Iterator[str]:
