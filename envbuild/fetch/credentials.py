@@ -69,12 +69,12 @@ class CredentialStore:
         taken as it is: some indexes want a token there.
         """
         bare, login = split_credentials(url)
-        if login is None:
-            login = self._given_for(bare)
-        if login is not None:
-            user, password = login
+        given = self._given_for(bare) if login is None else _Given(url=bare, login=login)
+        if given is not None:
+            user, password = given.login
             if not password and self.keyring is not None:
-                password = self.keyring.password(bare, user) or ""
+                # pip's keyring entries are named by the index, not by its pages.
+                password = self.keyring.password(given.url, user) or ""
             return user, password
         host = urlsplit(bare).hostname or ""
         return self.netrc.get(host) or (self.keyring.known(bare) if self.keyring else None)
@@ -86,10 +86,9 @@ class CredentialStore:
         """
         return self.keyring is not None and self.keyring.ask(split_credentials(url)[0]) is not None
 
-    def _given_for(self, url: str) -> Login | None:
+    def _given_for(self, url: str) -> _Given | None:
         same = [given for given in self.given if origin_of(given.url) == origin_of(url)]
-        best = max(same, key=lambda given: _common(given.url, url), default=None)
-        return best.login if best else None
+        return max(same, key=lambda given: _common(given.url, url), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 
 from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
+from packaging.utils import NormalizedName, parse_wheel_filename
 
 from envbuild.errors import IntegrityError
 from envbuild.platforms import Target
@@ -130,10 +130,7 @@ def _is_allowed(file: PackageWheel | PackageSdist, allowed: frozenset[str]) -> b
 
 
 def _fits(wheel: PackageWheel, tags: frozenset[Tag]) -> bool:
-    try:
-        return not tags.isdisjoint(parse_wheel_filename(wheel.filename)[3])
-    except InvalidWheelFilename:
-        return False  # old indexes hold files that no installer takes either
+    return not tags.isdisjoint(parse_wheel_filename(wheel.filename)[3])
 
 
 def _require_hashes(packages: Iterable[Package]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-from packaging.pylock import Pylock
+from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.ambient import Ambient
@@ -105,7 +105,7 @@ class UvResolver:
                 error = call.error(done)
             refused = [url for url in refused_urls(done.stderr) if store.for_url(url) is None]
             if not any(store.after_refusal(url) for url in refused):
-                raise error
+                raise _with_remark(error, store.remark) if refused else error
 
     def _build_remark(self, pylock: Pylock, target: Target) -> Iterator[Notice]:
         """Say so when a script of another Python told what a package depends on."""
@@ -156,7 +156,11 @@ class _Call:
         for one in self.problem.requirements:
             if one.name and one.hashes:
                 allowed[one.name] = allowed.get(one.name, frozenset()) | set(one.hashes)
-        raw = read_toml((self.session.folder / _LOCK).read_text(encoding="utf-8"))
+        text = (self.session.folder / _LOCK).read_text(encoding="utf-8")
+        try:
+            pylock = Pylock.from_dict(read_toml(text))
+        except PylockValidationError as error:
+            raise ToolError("uv wrote a lock that is not valid", details=[str(error)]) from error
         return Tidier(
             target=self.problem.target,
             folder=self.session.folder,
@@ -164,7 +168,7 @@ class _Call:
             real_url=lambda url: split_credentials(self.session.outside(url))[0],
             no_binary=frozenset(self.session.indexes.no_binary),
             hashes=allowed,
-        ).tidy(Pylock.from_dict(raw))
+        ).tidy(pylock)
 
     def _bounds(self) -> Iterator[tuple[str, tuple[PipRequirement, ...]]]:
         if self.problem.constraints:
@@ -206,6 +210,14 @@ class _Call:
         """A Python like the target's runs build scripts best; searching for one costs uv 0.8 s."""
         found = self.resolver.interpreters
         return (found.find(self.problem.target.python_minor) or found.running()).path
+
+
+def _with_remark(error: EnvbuildError, remark: str) -> EnvbuildError:
+    """``error`` with why the netrc file, which may have the password, was of no use."""
+    if not remark:
+        return error
+    details = (*error.details, remark)
+    return type(error)(error.problem, where=error.where, details=details, remedy=error.remedy)
 
 
 def _platform(target: Target) -> str:

@@ -147,6 +147,17 @@ def test_a_wrong_password_is_refused_without_showing_it(index: Index, tmp_path: 
     )
 
 
+def test_a_netrc_that_is_none_is_told_with_the_refusal(index: Index, tmp_path: Path) -> None:
+    ambient = ambient_of(tmp_path)
+    (ambient.home / ".netrc").write_text(f"machine 127.0.0.1 pasword {CANARY}\n")
+
+    with pytest.raises(IndexUnavailableError) as caught:
+        UvResolver.of(ambient).resolve(problem(["eggs"], index=index.url))
+
+    assert caught.value.details[1] == f"{ambient.home / '.netrc'} is not a netrc file (line 1)"
+    assert CANARY not in str(caught.value)
+
+
 def test_a_dead_index_with_a_password_is_named_without_it(tmp_path: Path) -> None:
     dead = f"http://ada:{CANARY}@127.0.0.1:9/simple"
 
