@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from envbuild.origins import Origin
 from envbuild.pip_sources import EntryError, is_archive
-from envbuild.redact import quote
+from envbuild.redact import quote, redact
 from envbuild.requirements import CondaRequirement
 
 __all__ = ["parse_match_spec", "python_specifier"]
@@ -62,7 +62,7 @@ def parse_match_spec(text: str, *, origin: Origin) -> CondaRequirement:
     return CondaRequirement(
         name=parts["name"].lower(),
         origin=origin,
-        text=text,
+        text=redact(text),
         channel=channel,
         version=version,
         build=fields.get("build", build),

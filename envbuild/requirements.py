@@ -166,13 +166,13 @@ class CondaRequirement:
 
     ``version`` is a conda version constraint without spaces that says what it means whatever
     stands beside it: ``==1.13`` exactly, ``=1.13`` any 1.13, ``>=1,<2``, ``1.8|1.9``. ``build`` may
-    hold ``*``.
+    hold ``*``. ``text`` is as written, redacted; ``channel`` may be an address with credentials.
     """
 
     name: str
     origin: Origin
-    text: str = field(repr=False)
-    channel: str = ""
+    text: str
+    channel: str = field(default="", repr=False)
     version: str = ""
     build: str = ""
     subdir: str = ""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.redact import redact
+
 if TYPE_CHECKING:
     from packaging.pylock import Package
 
@@ -81,7 +83,7 @@ def inspect_document(model: Model, spec: EnvSpec, plan: Plan) -> dict[str, Any]:
         "server": plan.server.name,
         "runtime": plan.runtime,
         "python": str(plan.python),
-        "channels": list(spec.channels),
+        "channels": [redact(channel) for channel in spec.channels],
         "conda": [
             {"requirement": entry.text, "origin": str(entry.origin)}
             for entry in (*spec.conda, *spec.conda_tools)

@@ -90,6 +90,14 @@ def test_name_channel_and_subdir_are_told_apart(
     assert (found.name, found.channel, found.subdir) == (name, channel, subdir)
 
 
+def test_no_credential_of_a_channel_is_shown() -> None:
+    found = parse("https://u:secret@h/t/secret/channel::numpy>=1")
+
+    assert found.text == "https://****:****@h/t/****/channel::numpy>=1"
+    assert "secret" not in repr(found)
+    assert found.channel == "https://u:secret@h/t/secret/channel"
+
+
 @pytest.mark.parametrize(
     ("text", "specifier"),
     [
