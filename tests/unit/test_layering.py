@@ -53,6 +53,7 @@ FLOW = (
     "conda_names",
     "contradictions",
     "drafts",
+    "placing",
     "merge",
     "resolve",
     # the lock, as a value and as what is read back
@@ -87,11 +88,12 @@ OPENS_CONNECTIONS = (
     "ftplib",
     "socketserver",
 )
-# Functions on text, and an error that the client of the Docker engine lets through.
-OPENS_NOTHING = (
+# Functions on text, and errors that libraries let through, to be caught.
+HARMLESS = (
     "urllib.request.url2pathname",
     "urllib.request.pathname2url",
     "requests.exceptions.RequestException",
+    "subprocess.CalledProcessError",
 )
 READS_SURROUNDINGS = (
     "os.environ",
@@ -216,7 +218,7 @@ def _imported(modules: Iterable[Module], forbidden: Iterable[str]) -> list[str]:
             f"{module.where(found.line)} imports {found}"
             for module in modules
             for found in module.imports()
-            if _is_under(str(found), forbidden) and str(found) not in OPENS_NOTHING
+            if _is_under(str(found), forbidden) and str(found) not in HARMLESS
         }
     )
 
