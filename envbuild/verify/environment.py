@@ -64,8 +64,10 @@ class ContextInstaller:
         what stands beside the lock there, and may be absent.
         """
         inside = str(target / "bin" / "python")
-        flags = ("--no-config", "--no-deps", "--quiet", "--python", inside, *self.indexes)
-        install = (uv.find_uv_bin(), "pip", "install", *flags, "--cache-dir", str(self.cache))
+        # Compiled as pip does it: the probes write none, and would compile in every process anew.
+        flags = ("--no-config", "--no-deps", "--quiet", "--compile-bytecode", *self.indexes)
+        places = ("--python", inside, "--cache-dir", str(self.cache))
+        install = (uv.find_uv_bin(), "pip", "install", *flags, *places)
         steps: list[tuple[str, ...]] = [(python, "-I", "-m", "venv", str(target))]
         if tools.is_file():
             steps.append((*install, "--require-hashes", "-r", str(tools)))

@@ -25,19 +25,19 @@ STEP = "modules import"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excuse:
-    """Modules that may fail to import. ``distribution`` is normalized, ``error`` a part of the
-    message that must be there; both are empty where the modules are never imported at all.
+    """Modules that may fail to import. ``distributions`` are normalized names, ``error`` a part of
+    the message that must be there; both are empty where the modules are never imported at all.
     """
 
     modules: tuple[str, ...]
     reason: str
-    distribution: str = ""
+    distributions: tuple[str, ...] = ()
     error: str = ""
 
     def covers(self, distribution: str, module: str, error: str) -> bool:
         """Whether this failure is the one that is excused."""
         return (
-            canonicalize_name(distribution) == self.distribution
+            canonicalize_name(distribution) in self.distributions
             and module in self.modules
             and self.error in error
         )
@@ -48,7 +48,7 @@ def excuses() -> tuple[Excuse, ...]:
     """The excuses of ``exceptions.toml`` that name an error."""
     return tuple(
         Excuse(
-            distribution=entry["distribution"],
+            distributions=tuple(entry["distributions"]),
             modules=tuple(entry["modules"]),
             error=entry["error"],
             reason=entry["reason"],

@@ -1,0 +1,249 @@
+"""What the engine is asked to build, and what becomes of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envbuild.ambient import Ambient
+from envbuild.context import Context
+from envbuild.emit.bundle import MANIFEST
+from envbuild.emit.content import Content, Entry, checksums
+from envbuild.errors import ImageError, IntegrityError, UsageError
+from envbuild.image.build import BuildOptions, ImageResult, Layer, build, push
+from tests.support.contexts import context_of, lock_of
+from tests.support.engine import FakeEngine, FakeImage
+
+BASE = "python:3.11-slim"
+AMBIENT = Ambient(environ={}, home=Path("/home/ada"), cwd=Path("/"))
+EVENTS = (
+    {"stream": "Step 1/2 : FROM python:3.11-slim\n"},
+    {"stream": " ---> 0123\n"},
+    {"status": "Pulling"},
+    {"stream": "Step 2/2 : RUN pip install\n"},
+    {"aux": {"ID": "sha256:1"}},
+    {"stream": "Successfully built 0123\n"},
+)
+
+
+class Steps:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def step(self, text: str) -> None:
+        self.said.append(text)
+
+    def advance(self, done: int, total: int) -> None:
+        """Not asked for."""
+
+
+def engine(events: Sequence[Mapping[str, Any]] = EVENTS, **more: Any) -> FakeEngine:
+    images = {BASE: FakeImage(), "sha256:1": FakeImage()}
+    return FakeEngine(images=images, events=events, **more)
+
+
+def context(folder: Path) -> Context:
+    return context_of(folder / "context", lock_of(""))
+
+
+def bundle(folder: Path, *, model: bool = False) -> Path:
+    """A folder that passes for a bundle: its checksums are right."""
+    path = context(folder).path
+    (path / MANIFEST).write_text("{}")
+    (path / "wheels").mkdir()
+    (path / "wheels" / "spam.whl").write_text("")
+    if model:
+        (path / "model").mkdir()
+        (path / "model" / "MLmodel").write_text("flavors: {}\n")
+    content: Content = {
+        file.relative_to(path).as_posix(): Entry.of_file(file)
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+    (path / "SHA256SUMS").write_bytes(checksums(content).data)
+    return path
+
+
+def image_of(
+    source: Context | Path, fake: FakeEngine, options: BuildOptions | None = None
+) -> ImageResult:
+    return build(source, "spam:1", ambient=AMBIENT, options=options, client=fake.client())
+
+
+def test_the_result_is_the_image_with_its_layers_from_the_base_up(tmp_path: Path) -> None:
+    assert image_of(context(tmp_path), engine()) == ImageResult(
+        id="sha256:1",
+        tag="spam:1",
+        size=130,
+        layers=(
+            Layer(size=100, instruction="/bin/sh -c #(nop) ADD file:0 in /"),
+            Layer(size=30, instruction="/bin/sh -c #(nop) COPY dir:1 in /opt/venv"),
+        ),
+    )
+
+
+def test_a_context_is_built_with_the_network_and_what_dockerignore_lets_through(
+    tmp_path: Path,
+) -> None:
+    fake = engine()
+
+    image_of(context(tmp_path), fake, BuildOptions(labels={"team": "a"}))
+
+    assert fake.sent == (".dockerignore", "Dockerfile")
+    assert fake.asked == {
+        "custom_context": True,
+        "tag": "spam:1",
+        "rm": True,
+        "forcerm": True,
+        "decode": True,
+        "buildargs": {},
+        "labels": {"team": "a"},
+    }
+
+
+def test_a_bundle_is_built_offline_and_needs_no_compiler(tmp_path: Path) -> None:
+    fake = engine()
+
+    image_of(bundle(tmp_path), fake, BuildOptions(offline=True))
+
+    assert fake.sent == (".dockerignore", "Dockerfile", "wheels/spam.whl")
+    assert fake.asked["network_mode"] == "none"
+    assert fake.asked["buildargs"] == {"BUILDER_IMAGE": BASE}
+
+
+def test_another_base_image_and_platform_are_handed_on(tmp_path: Path) -> None:
+    fake = engine(machine="arm64")
+    options = BuildOptions(base_image="own:1", platform="linux-64")
+
+    image_of(context(tmp_path), fake, options)
+
+    assert fake.asked["buildargs"] == {"BASE_IMAGE": "own:1"}
+    assert fake.asked["platform"] == "linux/amd64"
+
+
+def test_a_model_is_sent_beside_the_context(tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    (model / "code").mkdir(parents=True)
+    (model / "MLmodel").write_text("flavors: {}\n")
+    (model / "code" / "a.py").write_text("")
+    fake = engine()
+
+    image_of(context(tmp_path), fake, BuildOptions(model=model))
+
+    assert fake.sent == (".dockerignore", "Dockerfile", "model/MLmodel", "model/code/a.py")
+
+
+def test_progress_follows_the_steps(tmp_path: Path) -> None:
+    steps = Steps()
+
+    build(context(tmp_path), "spam:1", ambient=AMBIENT, client=engine().client(), progress=steps)
+
+    assert steps.said == [
+        "building spam:1: Step 1/2 : FROM python:3.11-slim",
+        "building spam:1: Step 2/2 : RUN pip install",
+    ]
+
+
+def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -> None:
+    events = (
+        {"stream": "Step 1/2 : FROM python:3.11-slim\nignored\n"},
+        {"stream": "Step 2/2 : RUN pip install\n"},
+        {"stream": "Looking in https://u:canary@host/simple\nERROR: no\n"},
+        {"error": "The command '/bin/sh -c pip install' returned a non-zero code: 1"},
+    )
+
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(events))
+
+    assert str(caught.value) == (
+        "cannot build spam:1: The command '/bin/sh -c pip install' returned a non-zero code: 1\n"
+        "  at Step 2/2 : RUN pip install\n"
+        "  Looking in https://****:****@host/simple\n"
+        "  ERROR: no"
+    )
+
+
+def test_an_engine_that_refuses_is_an_image_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(broken="build"))
+
+    assert str(caught.value) == "cannot build spam:1\n  no build for https://****:****@host/"
+
+
+def test_offline_takes_a_bundle(tmp_path: Path) -> None:
+    path = context(tmp_path).path
+
+    with pytest.raises(UsageError) as caught:
+        image_of(path, engine(), BuildOptions(offline=True))
+
+    assert str(caught.value) == (
+        f"{path}: a build without a network needs a bundle, and this is a context\n"
+        f"  try: envbuild export {path} -o BUNDLE, then build that"
+    )
+
+
+def test_offline_needs_the_base_image_in_the_engine(tmp_path: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        image_of(bundle(tmp_path), FakeEngine(), BuildOptions(offline=True))
+
+    assert str(caught.value) == (
+        f"the engine does not have the base image {BASE}\n"
+        f"  try: docker pull {BASE}, or docker load where there is no network"
+    )
+
+
+def test_a_bundle_that_was_changed_is_not_built(tmp_path: Path) -> None:
+    path = bundle(tmp_path)
+    (path / "extra").write_text("")
+
+    with pytest.raises(IntegrityError, match="extra: not in SHA256SUMS"):
+        image_of(path, engine())
+
+
+def test_an_engine_for_another_machine_is_refused_before_the_build(tmp_path: Path) -> None:
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(machine="arm64"))
+
+    assert str(caught.value) == (
+        f"{tmp_path / 'context'}: "
+        "the engine builds for linux/arm64, and there is no lock for that\n"
+        "  locks: linux-64\n"
+        "  try: envbuild lock --platform, or --platform here where the engine can emulate it"
+    )
+
+
+def test_a_second_model_is_refused(tmp_path: Path) -> None:
+    path = bundle(tmp_path, model=True)
+
+    with pytest.raises(UsageError, match="it holds a model already"):
+        image_of(path, engine(), BuildOptions(model=tmp_path))
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="this is not an MLflow model"):
+        image_of(context(tmp_path), engine(), BuildOptions(model=tmp_path))
+
+
+def test_pushing_gives_the_digest_in_the_registry() -> None:
+    events = ({"status": "Pushing"}, {"aux": {"Digest": "sha256:9"}}, {"progress": "x"})
+    fake, steps = engine(events), Steps()
+
+    digest = push("r/spam:1", ambient=AMBIENT, progress=steps, client=fake.client())
+
+    assert digest == "sha256:9"
+    assert fake.asked == {"tag": "r/spam:1", "stream": True, "decode": True}
+    assert steps.said == ["pushing r/spam:1: Pushing"]
+
+
+def test_a_push_that_is_refused_says_why() -> None:
+    fake = engine(({"error": "denied: https://u:canary@r/v2"},))
+
+    with pytest.raises(ImageError) as caught:
+        push("r/spam:1", ambient=AMBIENT, client=fake.client())
+
+    assert str(caught.value) == "cannot push r/spam:1\n  denied: https://****:****@r/v2"
