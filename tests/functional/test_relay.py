@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from base64 import b64encode
@@ -280,6 +281,41 @@ def test_a_proxy_that_refuses_is_said() -> None:
     }
 
 
+def test_a_tunnel_takes_a_proxy_that_speaks_tls(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Echo(certificate=certificate, connect=True))
+        environ = {"HTTPS_PROXY": proxy.url.replace("http:", "https:")}
+        relay = stack.enter_context(Relay(Transport(environ=environ), Routes.of([])))
+        connection, status = tunnel(relay, "host.example:443")
+        with connection:
+            answer = ask(connection)
+
+    assert status == "HTTP/1.1 200 OK"
+    assert answer.endswith(b"GET /z ")
+
+
+def test_a_server_that_breaks_off_ends_the_tunnel(relay: Relay) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=break_off, args=(server,), daemon=True).start()
+        connection, status = tunnel(relay, f"127.0.0.1:{server.getsockname()[1]}")
+        with connection:
+            connection.sendall(b"?")
+            assert connection.recv(1) == b""
+
+    assert status == "HTTP/1.1 200 OK"
+
+
+def break_off(server: socket.socket) -> None:
+    """Reset the connection (RST), as a server that dies does."""
+    connection = server.accept()[0]
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 def test_a_proxy_that_is_none_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as stack:
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{silent.getsockname()[1]}"}
@@ -304,9 +340,14 @@ def test_a_target_that_is_no_address_is_said(relay: Relay) -> None:
 
 
 class Echo:
-    """A server that answers with what it was asked; with TLS if given a certificate."""
+    """A server that answers with what it was asked; with TLS if given a certificate.
 
-    def __init__(self, *, length: bool = True, certificate: Path | None = None) -> None:
+    With ``connect`` it plays a proxy whose every target is itself.
+    """
+
+    def __init__(
+        self, *, length: bool = True, certificate: Path | None = None, connect: bool = False
+    ) -> None:
         seen: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -316,7 +357,14 @@ class Echo:
             def do_POST(self) -> None:
                 self.answer()
 
+            def do_CONNECT(self) -> None:
+                """Agree, and go on as the server behind."""
+                assert connect
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                self.close_connection = False
+
             def answer(self) -> None:
+                self.close_connection = True
                 seen.append(self.headers.get("Authorization", ""))
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 data = f"{self.command} {self.path} ".encode() + body
