@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -14,14 +15,19 @@ from packaging.version import InvalidVersion, Version
 
 from envbuild.ambient import Ambient
 from envbuild.errors import ToolError, UsageError
-from envbuild.platforms import Target
+from envbuild.platforms import DEFAULT_GLIBC, PLATFORMS, Target
 from envbuild.process import Runner, plain_environment
 
 __all__ = ["Interpreter", "find_interpreter", "own_interpreter"]
 
 _PROBE = """
-import json, platform, sys
+import json, os, platform
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+except (AttributeError, ValueError, OSError):
+    libc = ""
 print(json.dumps({
+    "libc": libc,
     "version": platform.python_version(),
     "implementation": platform.python_implementation(),
     "system": platform.system(),
@@ -39,11 +45,27 @@ class Interpreter:
     version: Version
     system: str
     machine: str
+    libc: str = ""  # "glibc 2.36"
 
     @property
     def tag(self) -> str:
         """``cp37``."""
         return f"cp{self.version.major}{self.version.minor}"
+
+    def as_target(self) -> Target:
+        """This machine with this interpreter, as if it were a target.
+
+        Raises:
+            ToolError: a machine that no lock can be for.
+        """
+        here = (self.system, self.machine)
+        platform = next((one for one in PLATFORMS if (one.system, one.machine) == here), None)
+        if platform is None:
+            raise ToolError(f"nothing can be built on {self.system} {self.machine}")
+        glibc = re.fullmatch(r"glibc (\d+)\.(\d+)", self.libc)
+        floor = (int(glibc[1]), int(glibc[2])) if glibc else DEFAULT_GLIBC
+        # Not above the default, so that newer machines choose the same wheels.
+        return Target(python=self.version, platform=platform, glibc=min(floor, DEFAULT_GLIBC))
 
     def builds_for(self, target: Target) -> bool:
         """Whether its compiled wheels are of the target's kind: same minor release and machine."""
@@ -130,6 +152,7 @@ def _probe(exe: Path, ambient: Ambient, runner: Runner) -> Interpreter | None:
             version=Version(facts["version"]),
             system=facts["system"],
             machine=facts["machine"],
+            libc=facts["libc"],
         )
     except (ToolError, ValueError, KeyError, AttributeError, InvalidVersion):
         return None

@@ -1,210 +1,122 @@
-"""Builds on this machine: isolated, without secrets, the same every time, kept in the cache."""
+"""A bench on this machine: an interpreter like the target's, and nothing of the user's in reach."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 import uv
-from packaging.version import Version
-
-if TYPE_CHECKING:
-    from pyproject_hooks import SubprocessRunner
 
 from envbuild.ambient import Ambient
-from envbuild.build.diagnosis import diagnose, last_lines
-from envbuild.build.interface import BuildProblem, BuiltWheel
+from envbuild.build.builder import Made
+from envbuild.build.diagnosis import last_lines
+from envbuild.build.interface import BuildProblem
 from envbuild.build.interpreters import Interpreter, find_interpreter, own_interpreter
-from envbuild.build.linkage import Linkage, check_linkage, read_linkage
-from envbuild.build.requirements import BuildPins, PinResolver
-from envbuild.build.sources import Checkout, SourceTrees
-from envbuild.build.wheelfile import WheelFile, read_wheel
-from envbuild.errors import BuildError, EnvbuildError
-from envbuild.fetch.cache import ArtefactCache
-from envbuild.fs import sha256_bytes, write_file
+from envbuild.build.pins import BuildPins, PinResolver
+from envbuild.build.project import BuildSystem, read_build_system
+from envbuild.build.sources import SourceTrees
+from envbuild.build.wheelfile import read_wheel
+from envbuild.errors import BuildError
 from envbuild.platforms import Target
 from envbuild.process import Completed, Runner, plain_environment
 
-__all__ = ["LocalBuilder"]
+if TYPE_CHECKING:
+    from pyproject_hooks import BuildBackendHookCaller, SubprocessRunner
 
-_RECIPE = 1
-"""Raised when the way of building changes, so that older results are not taken for new ones."""
-_BUILD_SECONDS = 3600.0
+__all__ = ["LocalBench"]
+
+_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalBuilder:
-    """Builds with an interpreter of this machine (PEP 517, PEP 518).
+class LocalBench:
+    """Builds in an environment of its own (PEP 517); ``python_exe`` is the user's choice."""
 
-    Results and logs are below ``folder``; ``python_exe`` is the user's choice of interpreter.
-    """
-
-    folder: Path
-    cache: ArtefactCache
     sources: SourceTrees
     pins: PinResolver
     ambient: Ambient
     runner: Runner
     python_exe: str = ""
 
-    def build(self, problem: BuildProblem) -> BuiltWheel:
-        """Build, or take from the cache what the same question gave before.
+    def identity(self) -> tuple[str, ...]:
+        """The pins' and the interpreter."""
+        return ("local", self.python_exe, *self.pins.identity())
 
-        Raises:
-            BuildError: see ``Builder``; the log is kept, and named.
-        """
-        key = self._key(problem)
-        record = self.folder / "wheels" / f"{key}.json"
-        if known := self._recall(record):
-            return known
-        interpreter = find_interpreter(
+    def work(self, problem: BuildProblem, workdir: Path, log: list[str]) -> Made:
+        """See ``Bench``. Without an interpreter of the target another one stands in."""
+        found = find_interpreter(
             problem.target, given=self.python_exe, ambient=self.ambient, runner=self.runner
         )
-        fits = interpreter is not None
-        interpreter = interpreter or own_interpreter(self.ambient, self.runner)
-        with _workdir(self.folder / "work" / key[:16]) as workdir:
-            run = _Run(self, problem, interpreter, workdir)
-            try:
-                wheel, checkout, pins = run.build()
-            except BuildError as error:
-                raise self._with_log(error, run, problem, key, fits=fits) from error.__cause__
-            built = self._accept(problem, wheel, interpreter if fits else None)
-            data = wheel.to_bytes(epoch=checkout.epoch)
-        return self._keep(record, built, data, pins)
-
-    def _accept(
-        self, problem: BuildProblem, wheel: WheelFile, interpreter: Interpreter | None
-    ) -> tuple[WheelFile, Linkage, str]:
-        """Refuse what is not the locked project or does not run on the target."""
-        wheel.check_is(problem.name, problem.version)
-        linkage = read_linkage(wheel)
-        if wheel.tags.isdisjoint(problem.target.tags()) or (interpreter is None and not wheel.pure):
-            raise _needs_target(problem.target, wheel)
-        check_linkage(wheel, linkage, problem.target)
-        return wheel, linkage, f"local {interpreter.tag if interpreter else 'any Python'}"
-
-    def _keep(
-        self,
-        record: Path,
-        accepted: tuple[WheelFile, Linkage, str],
-        data: bytes,
-        pins: BuildPins,
-    ) -> BuiltWheel:
-        wheel, linkage, builder = accepted
-        built = BuiltWheel(
-            file=wheel.file,
-            path=self.cache.add_bytes(data),
-            sha256=sha256_bytes(data),
-            size=len(data),
-            version=wheel.version,
-            builder=builder,
-            requirements=pins.names,
-            libraries=linkage.libraries,
-            glibc=linkage.glibc,
-        )
-        write_file(record, _to_json(built))
-        return built
-
-    def _recall(self, record: Path) -> BuiltWheel | None:
-        try:
-            document = json.loads(record.read_bytes())
-            path = self.cache.find(document["sha256"])
-            return _from_json(document, path) if path else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # as good as never built
-
-    def _key(self, problem: BuildProblem) -> str:
-        target = problem.target
-        question = [
-            _RECIPE,
-            problem.name,
-            problem.source.identity(),
-            list(target.python_minor),
-            target.platform.name,
-            list(target.glibc),
-            self.pins.cutoff.isoformat() if self.pins.cutoff else "",
-            self.pins.constraints,
-            self.python_exe,
-        ]
-        return sha256_bytes(json.dumps(question).encode())
-
-    def _with_log(
-        self, error: BuildError, run: _Run, problem: BuildProblem, key: str, *, fits: bool
-    ) -> BuildError:
-        """The error with causes that can be named, the last lines, and where the whole log is."""
-        output = "".join(run.output)
-        if not output:
-            return error
-        log = self.folder / "logs" / f"{problem.name}-{key[:16]}.log"
-        write_file(log, output.encode("utf-8", "replace"))
-        missing = () if fits else (_no_interpreter(problem.target),)
-        return BuildError(
-            error.problem,
-            details=(
-                *missing,
-                *diagnose(output),
-                *error.details,
-                *last_lines(output),
-                f"log: {log}",
-            ),
-            remedy=error.remedy or "--builder docker",
-        )
+        interpreter = found or own_interpreter(self.ambient, self.runner)
+        # The target's own release, so that another patch on another machine pins the same.
+        target = problem.target if found else interpreter.as_target()
+        return _Work(self, problem, interpreter, target, workdir, log).do(fits=found is not None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """One build in its own folder: source/, venv/, home/, tmp/, wheel/."""
+class _Work:
+    """One build in its own folder: source/, requires/, venv/, home/, tmp/, wheel/."""
 
-    builder: LocalBuilder
+    bench: LocalBench
     problem: BuildProblem
     interpreter: Interpreter
+    target: Target
     workdir: Path
-    output: list[str] = field(default_factory=list)
+    log: list[str] = field(repr=False)
 
-    def build(self) -> tuple[WheelFile, Checkout, BuildPins]:
-        from build import BuildBackendException, BuildException, ProjectBuilder
-
+    def do(self, *, fits: bool) -> Made:
         for name in ("home", "tmp", "wheel"):
             (self.workdir / name).mkdir()
-        checkout = self.builder.sources.lay_out(
-            self.problem.source, self.workdir / "source", name=self.problem.name
+        name = self.problem.name
+        checkout = self.bench.sources.lay_out(
+            self.problem.source, self.workdir / "source", name=name
         )
+        system = read_build_system(checkout.project, name=name)
         environment = self._environment(checkout.epoch)
         python = self._make_venv(environment)
+        pins = self._install(set(system.requires), python, environment)
+        hooks = self._hooks(checkout.project, system, python, environment)
+        with self._failures(), warnings.catch_warnings():
+            # What a backend warns of is no concern of who exports a lock.
+            warnings.simplefilter("ignore")
+            if further := set(hooks.get_requires_for_build_wheel()) - set(system.requires):
+                pins = self._install({*system.requires, *further}, python, environment)
+            made = hooks.build_wheel(str(self.workdir / "wheel"))
+        return Made(
+            wheel=read_wheel(self.workdir / "wheel" / made),
+            epoch=checkout.epoch,
+            pins=pins,
+            builder=f"local {self.interpreter.tag if fits else 'any Python'}",
+            fits=fits,
+        )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What pyproject_hooks and the backend raise, as the one error of a build."""
+        from pyproject_hooks import BackendUnavailable, HookMissing, UnsupportedOperation
+
+        hook_errors = (BackendUnavailable, HookMissing, UnsupportedOperation)
+        problem = f"{self.problem.name} cannot be built"
         try:
-            # What a backend warns of is in the log, and no concern of who exports a lock.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                project = ProjectBuilder(
-                    checkout.project,
-                    python_executable=str(python),
-                    runner=self._hook_runner(environment),
-                )
-                requires = set(project.build_system_requires)
-                pins = self._install(requires, python, environment)
-                if further := project.get_requires_for_build("wheel") - requires:
-                    pins = self._install(requires | further, python, environment)
-                made = project.build("wheel", self.workdir / "wheel")
-        except (BuildException, BuildBackendException) as error:
-            raise BuildError(
-                f"{self.problem.name} cannot be built", details=_reason(error)
-            ) from error
-        return read_wheel(Path(made)), checkout, pins
+            yield
+        except CalledProcessError as error:
+            reason = f"the build backend ended with {error.returncode}"
+            raise BuildError(problem, details=(reason,)) from error
+        except (*hook_errors, OSError, KeyError, TypeError, ValueError) as error:
+            raise BuildError(problem, details=(str(error) or type(error).__name__,)) from error
 
     def _environment(self, epoch: int) -> dict[str, str]:
         """Nothing of the user's, and nothing that differs from run to run."""
-        environment = plain_environment(self.builder.ambient.environ, home=self.workdir / "home")
+        environment = plain_environment(self.bench.ambient.environ, home=self.workdir / "home")
         binaries = self.workdir / "venv" / "bin"
-        path = f"{binaries}{os.pathsep}{environment['PATH']}"
         return environment | {
-            "PATH": path,
+            "PATH": f"{binaries}{os.pathsep}{environment['PATH']}",
             "VIRTUAL_ENV": str(self.workdir / "venv"),
             "TMPDIR": str(self.workdir / "tmp"),
             "SOURCE_DATE_EPOCH": str(epoch),
@@ -227,38 +139,46 @@ class _Run:
     def _install(
         self, requires: set[str], python: Path, environment: Mapping[str, str]
     ) -> BuildPins:
-        pins = self.builder.pins.pin(
-            sorted(requires), self.interpreter, name=self.problem.name, workdir=self.workdir
+        """Fetched and checked by us, then installed from a folder: uv needs no network for it."""
+        pins = self.bench.pins.pin(
+            sorted(requires), self.target, name=self.problem.name, workdir=self.workdir
         )
-        if pins.text:
-            (self.workdir / "build-requires.txt").write_text(pins.text, "utf-8")
-            self._uv_install(python, environment)
-        return pins
-
-    def _uv_install(self, python: Path, environment: Mapping[str, str]) -> None:
-        """With the index's credentials, which the build itself never sees: wheels run nothing."""
+        if not pins.wheels:
+            return pins
+        self.bench.pins.gather(pins, self.workdir / "requires")
+        (self.workdir / "requires.txt").write_text(pins.requirements, "utf-8")
         argv = ["pip", "install", "--no-config", "--python", str(python), "--no-deps"]
+        argv += ["--offline", "--no-index", "--find-links", str(self.workdir / "requires")]
         argv += ["--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
-        if self.builder.pins.offline:
-            argv += ["--offline"]
         self._uv(
-            [*argv, "-r", str(self.workdir / "build-requires.txt")],
-            {**environment, **self.builder.pins.index_environment()},
+            [*argv, "-r", str(self.workdir / "requires.txt")],
+            environment,
             "its build requirements cannot be installed",
         )
+        return pins
 
     def _uv(self, argv: Sequence[str], environment: Mapping[str, str], failed: str) -> None:
-        cache = {"UV_CACHE_DIR": str(self.builder.ambient.cache_root() / "uv")}
-        done = self.builder.runner(
-            [uv.find_uv_bin(), *argv],
-            env={**environment, **cache},
-            cwd=self.workdir,
-            timeout=_BUILD_SECONDS,
+        cache = {"UV_CACHE_DIR": str(self.bench.ambient.cache_root() / "uv")}
+        done = self.bench.runner(
+            [uv.find_uv_bin(), *argv], env={**environment, **cache}, cwd=self.workdir
         )
         if done.returncode != 0:
             raise BuildError(
                 f"{self.problem.name}: {failed}", details=last_lines(done.stderr + done.stdout)
             )
+
+    def _hooks(
+        self, project: Path, system: BuildSystem, python: Path, environment: Mapping[str, str]
+    ) -> BuildBackendHookCaller:
+        from pyproject_hooks import BuildBackendHookCaller
+
+        return BuildBackendHookCaller(
+            str(project),
+            system.backend,
+            backend_path=system.backend_path or None,
+            runner=self._hook_runner(environment),
+            python_executable=str(python),
+        )
 
     def _hook_runner(self, environment: Mapping[str, str]) -> SubprocessRunner:
         def run_hook(
@@ -266,99 +186,18 @@ class _Run:
             cwd: str | None = None,
             extra_environ: Mapping[str, str] | None = None,
         ) -> None:
-            done = self.builder.runner(
+            done = self.bench.runner(
                 cmd,
                 env={**environment, **(extra_environ or {})},
                 cwd=Path(cwd) if cwd else None,
-                timeout=_BUILD_SECONDS,
+                timeout=_SECONDS,
             )
-            self.output.append(_log_of(done))
+            self.log.append(_log_of(done))
             if done.returncode != 0:
-                raise BuildError(f"the build backend ended with {done.returncode}")
+                raise CalledProcessError(done.returncode, "the build backend")
 
         return run_hook
 
 
-@contextmanager
-def _workdir(folder: Path) -> Iterator[Path]:
-    """A folder that is always the same for the same build, since paths end up in binaries.
-
-    Held alone: the kernel's lock ends with the process, however that ends.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{folder}.lock").open("w") as lock:
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except ImportError:  # pragma: no cover - Windows
-            pass
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _log_of(done: Completed) -> str:
     return f"$ {' '.join(done.argv)}\n{done.stdout}{done.stderr}"
-
-
-def _reason(error: Exception) -> tuple[str, ...]:
-    cause = getattr(error, "exception", error)
-    return (cause.problem if isinstance(cause, EnvbuildError) else str(cause),)
-
-
-def _no_interpreter(target: Target) -> str:
-    minor = ".".join(str(part) for part in target.python_minor)
-    return f"there is no Python {minor} for {target.platform} on this machine"
-
-
-def _needs_target(target: Target, wheel: WheelFile) -> BuildError:
-    return BuildError(
-        f"{wheel.file} does not run on Python {target.python} on {target.platform}",
-        details=(_no_interpreter(target), "it is compiled, so it must be built for the target"),
-        remedy="--builder docker, or --python-exe",
-    )
-
-
-def _to_json(built: BuiltWheel) -> bytes:
-    document = {
-        "file": built.file,
-        "sha256": built.sha256,
-        "size": built.size,
-        "version": str(built.version),
-        "builder": built.builder,
-        "requirements": built.requirements,
-        "libraries": built.libraries,
-        "glibc": built.glibc,
-    }
-    return json.dumps(document, indent=2).encode()
-
-
-def _from_json(document: Mapping[str, object], path: Path) -> BuiltWheel:
-    match document:
-        case {
-            "file": str(file),
-            "sha256": str(sha256),
-            "size": int(size),
-            "version": str(version),
-            "builder": str(builder),
-            "requirements": [*requirements],
-            "libraries": [*libraries],
-            "glibc": glibc,
-        }:
-            return BuiltWheel(
-                file=file,
-                path=path,
-                sha256=sha256,
-                size=size,
-                version=Version(version),
-                builder=builder,
-                requirements=tuple(str(requirement) for requirement in requirements),
-                libraries=tuple(str(library) for library in libraries),
-                glibc=(int(glibc[0]), int(glibc[1])) if isinstance(glibc, list) else None,
-            )
-        case _:
-            raise ValueError("not a record of a build")

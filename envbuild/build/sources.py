@@ -44,15 +44,13 @@ class SourceTrees:
         """Put ``source`` into the new folder ``folder``; ``name`` is for messages.
 
         Raises:
-            BuildError: the source is not a project, or reaches outside of its folder.
+            BuildError: the source cannot be unpacked, or reaches outside of its folder.
             IndexUnavailableError: the repository cannot be had, or lacks the commit.
         """
         root, epoch = self._place(source, folder, name)
         project = root / source.subdirectory
         if not project.resolve().is_relative_to(folder.resolve()):
             raise BuildError(f"{name}: its subdirectory is outside of it: {source.subdirectory}")
-        if not (project / "pyproject.toml").exists() and not (project / "setup.py").exists():
-            raise BuildError(f"{name}: there is neither pyproject.toml nor setup.py in it")
         return Checkout(project=project, epoch=max(epoch, EARLIEST))
 
     def _place(self, source: Source, folder: Path, name: str) -> tuple[Path, int]:

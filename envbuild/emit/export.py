@@ -10,9 +10,11 @@ from pathlib import Path
 
 from envbuild import __version__
 from envbuild.ambient import Ambient
+from envbuild.build.builder import Bench, CachedBuilder
+from envbuild.build.docker import DockerBench, builder_image
 from envbuild.build.interface import Builder
-from envbuild.build.local import LocalBuilder
-from envbuild.build.requirements import PinResolver, newest_upload
+from envbuild.build.local import LocalBench
+from envbuild.build.pins import PinResolver, newest_upload
 from envbuild.build.sources import SourceTrees
 from envbuild.canonical import FILES, PlatformLock
 from envbuild.context import Context
@@ -165,21 +167,25 @@ def _builder(
     pins = PinResolver(
         ambient=ambient,
         runner=runner,
+        downloader=downloader,
         folder=folder / "pins",
         indexes=_with_logins(_indexes(context.locks, options), downloader.transport),
         cutoff=_cutoff(context),
         constraints="".join(path.read_text("utf-8") for path in options.build_constraints),
-        offline=options.offline,
     )
-    return LocalBuilder(
-        folder=folder,
-        cache=downloader.cache,
-        sources=sources,
-        pins=pins,
-        ambient=ambient,
-        runner=runner,
-        python_exe=options.python_exe,
-    )
+    bench: Bench
+    if options.builder == "docker":
+        image = options.builder_image or builder_image(context.base_image)
+        bench = DockerBench(sources=sources, pins=pins, ambient=ambient, image=image)
+    else:
+        bench = LocalBench(
+            sources=sources,
+            pins=pins,
+            ambient=ambient,
+            runner=runner,
+            python_exe=options.python_exe,
+        )
+    return CachedBuilder(bench=bench, folder=folder, cache=downloader.cache)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

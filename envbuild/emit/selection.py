@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -15,15 +14,16 @@ from packaging.pylock import (
     PackageVcs,
     PackageWheel,
 )
-from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
+from packaging.utils import NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
 from envbuild.build.interface import ArchiveSource, FolderSource, GitSource, Source
+from envbuild.build.ranking import WheelRanking
 from envbuild.canonical import PlatformLock
 from envbuild.errors import BuildError, EnvbuildError, LockFileError
 from envbuild.fetch.download import Artefact
 from envbuild.fs import sha256_tree
+from envbuild.platforms import Target
 
 __all__ = ["Choice", "ReadyWheel", "ToBuild", "select"]
 
@@ -61,8 +61,8 @@ def select(lock: PlatformLock, *, context: Path, lock_name: str) -> tuple[Choice
     Raises:
         LockFileError: packages without an artefact for the target or without a sha256, all at once.
     """
-    ranks = {tag: rank for rank, tag in reversed(list(enumerate(lock.target.tags())))}
-    chooser = _Chooser(context=context, lock_name=lock_name, ranks=ranks, lock=lock)
+    ranking = WheelRanking.of(lock.target)
+    chooser = _Chooser(context=context, ranking=ranking, target=lock.target)
     choices: list[Choice] = []
     problems: list[EnvbuildError] = []
     for package in lock.pylock.packages:
@@ -83,9 +83,8 @@ def select(lock: PlatformLock, *, context: Path, lock_name: str) -> tuple[Choice
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chooser:
     context: Path
-    lock_name: str
-    ranks: Mapping[Tag, int]
-    lock: PlatformLock
+    ranking: WheelRanking
+    target: Target
 
     def choose(self, package: Package) -> Choice:
         if package.vcs is not None:
@@ -94,7 +93,7 @@ class _Chooser:
             return self._directory(package, package.directory)
         if package.archive is not None:
             return self._archive(package, package.archive)
-        if wheel := self._best(package.wheels or ()):
+        if wheel := self.ranking.best(package.wheels or ()):
             return self._ready(package, wheel, wheel.filename)
         if package.sdist is not None:
             return self._sdist(package, package.sdist)
@@ -102,30 +101,14 @@ class _Chooser:
         raise LockFileError(f"{package.name}: no wheel for {self._where()}, no sdist; has {files}")
 
     def _where(self) -> str:
-        target = self.lock.target
-        return f"Python {target.python} on {target.platform}"
-
-    def _best(self, wheels: Sequence[PackageWheel]) -> PackageWheel | None:
-        ranked = [
-            (rank, wheel.filename, wheel)
-            for wheel in wheels
-            if (rank := self._rank(wheel.filename)) is not None
-        ]
-        return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
-
-    def _rank(self, file: str) -> int | None:
-        try:
-            tags = parse_wheel_filename(file)[3]
-        except InvalidWheelFilename:
-            return None
-        return min((self.ranks[tag] for tag in tags if tag in self.ranks), default=None)
+        return f"Python {self.target.python} on {self.target.platform}"
 
     def _archive(self, package: Package, archive: PackageArchive) -> Choice:
         origin = archive.url or archive.path or ""
         file = PurePosixPath(unquote(urlsplit(origin).path)).name
         if not file.endswith(".whl"):
             return self._source(package, archive, file, archive.subdirectory or "")
-        if self._rank(file) is None:
+        if self.ranking.place(file) is None:
             raise LockFileError(f"{package.name}: {file} does not run on {self._where()}")
         return self._ready(package, archive, file)
 
