@@ -153,7 +153,8 @@ def _from_repository(address: str, vcs: str) -> NamedSource:
     except ModelError as error:
         raise EntryError(error.problem) from error
     url = f"{scheme}://{host}{slash}{path}"
-    source = VcsSource(vcs=vcs, url=without_userinfo(url), ref=ref, subdirectory=subdirectory)
+    shown = redact(without_userinfo(url))
+    source = VcsSource(vcs=vcs, url=shown, ref=ref, subdirectory=subdirectory)
     name, extras = _egg(said.get("egg", ""))
     raw = str(VcsSource(vcs=vcs, url=url, ref=ref, subdirectory=subdirectory))
     return NamedSource(source=source, name=name, extras=extras, raw_url=raw)

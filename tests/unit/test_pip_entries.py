@@ -119,6 +119,13 @@ def test_a_repository_keeps_its_credentials_for_the_resolver_only() -> None:
     assert found.pep508() == "r[x] @ git+https://h/r.git@v1"
 
 
+def test_a_token_in_the_query_of_a_repository_is_not_shown() -> None:
+    found = requirement("git+https://h/r.git?private_token=secret#egg=r")
+
+    assert found.pep508() == "r @ git+https://h/r.git?private_token=****"
+    assert found.resolvable({}) == "r @ git+https://h/r.git?private_token=secret"
+
+
 def test_an_editable_repository_is_a_plain_one() -> None:
     assert requirement("-e git+https://h/r.git#egg=r[x]").pep508() == "r[x] @ git+https://h/r.git"
 
