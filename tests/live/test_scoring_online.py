@@ -23,10 +23,17 @@ from tests.support.scoring_environments import Environment, make_environment
 
 pytestmark = pytest.mark.live
 
-# What the profile resolves to there: the newest server that the Python and the mlflow allow.
+# Servers from 0.7.7 to 1.5, beside mlflow from 1.23 on, as a model's own pins may have it.
 ENVIRONMENTS = {
     "3.6": ("mlflow", "azureml-inference-server-http"),
     "3.7": ("mlflow==1.30.1", "azureml-inference-server-http"),
+    "3.8": (
+        "mlflow-skinny==2.9.2",
+        "azureml-inference-server-http==1.0.0",
+        "numpy",
+        "pandas",
+        "setuptools<81",
+    ),
     "3.9": ("mlflow-skinny", "azureml-inference-server-http", "numpy", "pandas"),
     "3.12": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
     "3.13": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
