@@ -7,6 +7,7 @@ well. pip drives the build in it, from the image's own Python.
 from __future__ import annotations
 
 import io
+import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from envbuild.ambient import Ambient
 from envbuild.build.builder import Made
 from envbuild.build.interface import BuildProblem
 from envbuild.build.pins import BuildPins, PinResolver
-from envbuild.build.project import read_build_system
+from envbuild.build.project import LEGACY, read_build_system
 from envbuild.build.sources import SourceTrees
 from envbuild.build.wheelfile import read_wheel
 from envbuild.errors import BuildError, MissingExtraError
@@ -72,6 +73,7 @@ class DockerBench:
         """
         checkout = self.sources.lay_out(problem.source, workdir / "source", name=problem.name)
         system = read_build_system(checkout.project, name=problem.name)
+        _ask_for_pep517(checkout.project)
         requires = {*system.requires, *_ASKED_FOR_LATER.get(_root_of(system.backend), ())}
         project = _ROOT / "source" / checkout.project.relative_to(workdir / "source").as_posix()
         client = _connect(self.ambient.environ)
@@ -88,7 +90,10 @@ class DockerBench:
             if lacking is None or lacking["requirement"].strip() in requires:
                 break
             requires.add(lacking["requirement"].strip())
-        raise BuildError(f"{problem.name} cannot be built in a container of {self.image}")
+        raise BuildError(
+            f"{problem.name} cannot be built in a container of {self.image}",
+            remedy="--builder-image with an image that has what is missing",
+        )
 
     def _made(self, workdir: Path, epoch: int, pins: BuildPins) -> Made:
         wheels = sorted((workdir / "wheel").glob("*.whl"))
@@ -160,6 +165,14 @@ class _ContainerRun:
                 self.image, platform=self.problem.target.platform.docker or None
             )
         return self.image
+
+
+def _ask_for_pep517(project: Path) -> None:
+    """Say what goes without saying, since older pips would run setup.py themselves."""
+    file = project / "pyproject.toml"
+    table = f"[build-system]\nrequires = {json.dumps(LEGACY.requires)}\n"
+    if not file.exists():
+        file.write_text(f'{table}build-backend = "{LEGACY.backend}"\n')
 
 
 def _root_of(backend: str) -> str:

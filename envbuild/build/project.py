@@ -14,7 +14,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["BuildSystem", "read_build_system"]
+__all__ = ["LEGACY", "BuildSystem", "read_build_system"]
 
 # PEP 517, "build backend interface": what a project without the table is built by.
 _LEGACY_REQUIRES = ("setuptools>=40.8.0",)
@@ -30,6 +30,9 @@ class BuildSystem:
     backend_path: tuple[str, ...] = ()
 
 
+LEGACY = BuildSystem()
+
+
 def read_build_system(project: Path, *, name: str) -> BuildSystem:
     """The build system of a project folder; ``name`` is for messages.
 
@@ -40,12 +43,12 @@ def read_build_system(project: Path, *, name: str) -> BuildSystem:
     if not file.is_file():
         if not (project / "setup.py").is_file():
             raise BuildError(f"{name}: there is neither pyproject.toml nor setup.py in it")
-        return BuildSystem()
+        return LEGACY
     try:
         table = tomllib.loads(file.read_text("utf-8")).get("build-system")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BuildError(f"{name}: its pyproject.toml cannot be read: {error}") from error
-    return BuildSystem() if table is None else _parse(table, name)
+    return LEGACY if table is None else _parse(table, name)
 
 
 def _parse(table: Any, name: str) -> BuildSystem:  # noqa: ANN401 - whatever is in the file
