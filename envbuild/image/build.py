@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import IO, TYPE_CHECKING, Any
 
 from envbuild.ambient import Ambient
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildOptions", "ImageResult", "Layer", "build", "push"]
 
 _LOG_LINES = 60
+_SHOWN = 72  # characters of an instruction
 _MODEL = "model"
 
 
@@ -226,7 +228,7 @@ def _build(
                 text = str(event.get("stream", "")).rstrip()
                 if text.startswith("Step "):
                     step, log = text, []
-                    progress.step(f"building {tag}: {text}")
+                    progress.step(f"building {tag}: {shorten(text, _SHOWN, placeholder=' …')}")
                 elif text:
                     log += text.splitlines()
                 image = event.get("aux", {}).get("ID", image)

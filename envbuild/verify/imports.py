@@ -77,29 +77,24 @@ def judge_imports(distributions: Sequence[Mapping[str, Any]]) -> StepResult:
 
     The known exceptions that applied are named among the details of a step that passed, too.
     """
-    failures: list[str] = []
-    notes: list[str] = []
-    count = 0
-    for row in distributions:
-        name = row["distribution"]
-        for answer in row["modules"]:
-            count += 1
-            error = answer["error"]
-            if error is None:
-                continue
-            excuse = _excuse_for(name, answer["module"], error)
-            line = f"{name}: {answer['module']}: {error}"
-            if excuse is None:
-                failures.append(line)
-            else:
-                notes.append(f"known exception: {line} ({excuse.reason})")
-        notes += _skipped_lines(row)
-    if failures:
-        reason = f"{len(failures)} of {count} modules cannot be imported"
-        return failed(STEP, reason, *failures, *notes)
-    good = count - sum(note.startswith("known exception") for note in notes)
-    reason = f"{good} modules of {len(distributions)} distributions"
-    return passed(STEP, reason, *notes)
+    tried = [
+        (row["distribution"], answer["module"], answer["error"])
+        for row in distributions
+        for answer in row["modules"]
+    ]
+    good = [found for found in tried if found[2] is None]
+    excused = {found: excuse for found in tried if found[2] and (excuse := _excuse_for(*found))}
+    bad = [found for found in tried if found[2] and found not in excused]
+    notes = [
+        f"known exception: {name}: {module}: {error.splitlines()[0]} ({excuse.reason})"
+        for (name, module, error), excuse in excused.items()
+    ]
+    notes += [line for row in distributions for line in _skipped_lines(row)]
+    if bad:
+        lines = [line for found in bad for line in ": ".join(found).splitlines()]
+        reason = f"{len(bad)} of {len(tried)} modules cannot be imported"
+        return failed(STEP, reason, *lines, *notes)
+    return passed(STEP, f"{len(good)} modules of {len(distributions)} distributions", *notes)
 
 
 def _excuse_for(distribution: str, module: str, error: str) -> Excuse | None:

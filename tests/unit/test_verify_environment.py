@@ -37,8 +37,8 @@ def test_a_known_exception_is_named_and_does_not_fail_the_step() -> None:
     assert found.reason == "1 modules of 2 distributions"
     assert found.details == (
         (
-            "known exception: GitPython: git: ImportError: Bad git executable.\n"
-            "The git executable must (needs the git program to be used, and mlflow does without)"
+            "known exception: GitPython: git: ImportError: Bad git executable. "
+            "(needs the git program to be used, and mlflow does without)"
         ),
         "not imported: spam: tests (tests, documents or examples that were installed by accident)",
     )
