@@ -208,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, reason: str) -> None:
         data = f"{reason}\n".encode()
         self.send_response(status)
+        if status == 407:  # git says who it is only when asked
+            self.send_header("Proxy-Authenticate", 'Basic realm="envbuild"')
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

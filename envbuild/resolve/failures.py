@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from packaging.utils import canonicalize_name
+
 from envbuild.errors import (
     BuildError,
     EnvbuildError,
@@ -191,10 +193,12 @@ def _build_failed(what: str, report: Report) -> BuildError:
             remedy="a repository and revision that exist and that this machine may read",
         )
     log = report.causes[-1] if report.causes else report.problem
+    name, equals, _ = what.partition("==")
     return BuildError(
         f"{what} has no wheel that says what it depends on, and its build script fails",
         details=_lines(log)[-_LOG_LINES:],
         remedy="another version of it that has a wheel, or --only-binary to take none without",
+        package=canonicalize_name(name) if equals else "",
     )
 
 

@@ -14,9 +14,9 @@ from envbuild.fetch.credentials import split_credentials
 from envbuild.notices import Notice
 from envbuild.origins import Origin
 from envbuild.redact import redact, without_userinfo
-from envbuild.requirements import IndexKind, IndexOption
+from envbuild.requirements import IndexKind, IndexOption, variables_in
 
-__all__ = ["PYPI", "Indexes", "refuse_secret_query", "settle_indexes"]
+__all__ = ["PYPI", "Indexes", "refuse_secret_query", "sent_variables", "settle_indexes"]
 
 PYPI = "https://pypi.org/simple"
 
@@ -121,6 +121,18 @@ def refuse_secret_query(url: str, origin: Origin) -> None:
         )
 
 
+def sent_variables(address: str, origin: Origin) -> Iterator[Notice]:
+    """Say so when a model, which may be anybody's, has a variable of this user sent away."""
+    names = variables_in(address)
+    if names and origin.side == "model":
+        host = urlsplit(address).netloc.rpartition("@")[2]
+        yield Notice(
+            code="variable-sent",
+            message=f"the value of {', '.join(names)} goes to {host}, since the model says so",
+            where=str(origin),
+        )
+
+
 def _last_index_first(options: tuple[IndexOption, ...]) -> list[IndexOption]:
     """Of several ``index-url`` pip takes the last; the user's come after the model's."""
     indexes = [option for option in options if option.kind == "index-url"]
@@ -161,6 +173,7 @@ def _remarks(options: tuple[IndexOption, ...], urls: tuple[str, ...]) -> Iterato
             f"who may upload to one of them can replace any package: {shown}",
         )
     for option in options:
+        yield from sent_variables(option.value, option.origin)
         if option.kind == "trusted-host":
             yield Notice(
                 code="trusted-host",

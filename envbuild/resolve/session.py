@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from envbuild.ambient import Ambient
@@ -14,10 +15,11 @@ from envbuild.fetch.credentials import CredentialStore, origin_of, split_credent
 from envbuild.fetch.relay import Relay
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
+from envbuild.notices import Notice
 from envbuild.process import plain_environment
 from envbuild.requirements import FileSource, PipRequirement
 from envbuild.resolve.failures import unreachable
-from envbuild.resolve.indexes import Indexes, refuse_secret_query, settle_indexes
+from envbuild.resolve.indexes import Indexes, refuse_secret_query, sent_variables, settle_indexes
 from envbuild.resolve.interface import Problem
 
 __all__ = ["Inputs", "Session", "open_session"]
@@ -35,6 +37,13 @@ class Inputs:
     model: Path | None
     requirements: tuple[PipRequirement, ...] = field(repr=False)
     addresses: tuple[str, ...] = field(repr=False)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Remarks about where packages come from."""
+        requirements = self.problem.requirements
+        sent = (sent_variables(one.raw_url, one.origin) for one in requirements)
+        return (*self.indexes.notices, *chain.from_iterable(sent))
 
     @classmethod
     def of(cls, problem: Problem, ambient: Ambient) -> Inputs:

@@ -69,7 +69,7 @@ class UvResolver:
         with self._solved(problem, arguments) as (call, done):
             pylock = call.lock()
         remarks = (*_warnings(done.stderr), *self._build_remark(pylock, problem.target))
-        notices = (*call.session.indexes.notices, *remarks)
+        notices = (*call.session.inputs.notices, *remarks)
         return Resolution(target=problem.target, pylock=pylock, resolver=self.name, notices=notices)
 
     def satisfiable(self, problem: Problem) -> bool:

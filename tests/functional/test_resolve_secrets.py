@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from envbuild.ambient import Ambient
 from envbuild.errors import IndexUnavailableError, SpecError
 from envbuild.process import Completed, run
-from envbuild.requirements import UrlSource
+from envbuild.requirements import UrlSource, VcsSource
 from envbuild.resolve.uv import UvResolver
-from tests.functional.test_resolve_uv import PYPROJECT, backend
+from tests.functional.test_resolve_uv import PYPROJECT, backend, git_repository
 from tests.support.index import Index, sdist, wheel
 from tests.support.problems import ambient_of, index_option, problem, requirement
 
@@ -204,3 +208,63 @@ def test_a_secret_in_a_query_of_an_index_is_not_written_down(tmp_path: Path) -> 
         UvResolver.of(ambient_of(tmp_path)).resolve(problem(["eggs"], index_options=(option,)))
 
     assert CANARY not in str(caught.value)
+
+
+def test_a_private_repository_is_fetched_through_the_relay(tmp_path: Path) -> None:
+    repository = git_repository(tmp_path / "repository", "mine")
+    www = str(tmp_path / "www")
+    clone = ["git", "clone", "-q", "--bare", str(repository), www]
+    for words in (clone, ["git", "-C", www, "update-server-info"]):
+        assert run(words, env={"PATH": "/usr/bin:/bin"}).returncode == 0
+    with Folder(tmp_path / "www", ("ada", CANARY)) as server:
+        address = f"{server.url}/@v1".replace("//127", "//ada:${TOKEN}@127")
+        mine = replace(
+            requirement("mine"),
+            source=VcsSource(vcs="git", url=server.url, ref="v1"),
+            raw_url=f"git+{address}",
+        )
+        resolver = UvResolver.of(ambient_of(tmp_path, TOKEN=CANARY))
+
+        resolution = resolver.resolve(problem([mine], index_options=(index_option("no-index"),)))
+
+    (package,) = resolution.pylock.packages
+    assert package.vcs is not None
+    assert package.vcs.url == f"{server.url}/"
+    assert [notice.code for notice in resolution.notices] == ["variable-sent"]
+    assert CANARY not in repr(resolution)
+
+
+class Folder:
+    """Serves a folder to who has the password."""
+
+    def __init__(self, folder: Path, credentials: tuple[str, str]) -> None:
+        token = b64encode(":".join(credentials).encode()).decode()
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments, directory=str(folder))
+
+            def do_GET(self) -> None:
+                if self.headers.get("Authorization") == f"Basic {token}":
+                    super().do_GET()
+                else:
+                    self.send_error(401)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Folder:  # noqa: PYI034
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -145,3 +145,18 @@ def test_what_weakens_the_result_is_said() -> None:
             " release that fits"
         ),
     ]
+
+
+def test_a_model_that_has_a_variable_sent_is_told_on() -> None:
+    address = "https://${USER}:${TOKEN}@a.example/simple"
+    by_model = index_option("extra-index-url", address, side="model")
+    by_user = index_option("extra-index-url", address)
+
+    first, *others = settle(by_model, USER="ada", TOKEN="CANARY").notices[1:]
+
+    assert others == []
+    assert str(first) == (
+        "conda.yaml: dependencies[1].pip[0]: the value of USER, TOKEN goes to a.example, since the"
+        " model says so"
+    )
+    assert len(settle(by_user, USER="ada", TOKEN="CANARY").notices) == 1
