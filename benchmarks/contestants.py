@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -30,31 +30,29 @@ class Bench:
     requirements: Path
     context: Path
     packages: int
-    home: Path
+    ours: Path  # a home whose caches envbuild has filled
+    theirs: Path  # one whose caches bare uv has filled: envbuild keeps index pages for longer
 
     @classmethod
     def prepare(cls, case: Case, folder: Path) -> Bench:
         """Lock once, untimed: that fills the caches and says what the others have to solve."""
-        home, context = folder / "home", folder / "context"
-        home.mkdir(parents=True)
         bench = cls(
             case=case,
             requirements=folder / "requirements.in",
-            context=context,
+            context=folder / "context",
             packages=0,
-            home=home,
+            ours=folder / "ours",
+            theirs=folder / "theirs",
         )
-        _check_call(bench.envbuild("lock", case.model, "-o", context), environment(home))
-        bench.requirements.write_text("".join(f"{line}\n" for line in merged_requirements(context)))
-        _check_call(bench.uv(folder / "warm.txt"), environment(home))
-        locked = (context / "requirements.txt").read_text()
-        return cls(
-            case=case,
-            requirements=bench.requirements,
-            context=context,
-            packages=sum("==" in line for line in locked.splitlines()),
-            home=home,
-        )
+        bench.ours.mkdir(parents=True)
+        bench.theirs.mkdir()
+        lock = bench.envbuild("lock", case.model, "-o", bench.context)
+        _check_call(lock, environment(bench.ours))
+        wanted = merged_requirements(bench.context)
+        bench.requirements.write_text("".join(f"{line}\n" for line in wanted))
+        _check_call(bench.uv(folder / "warm.txt"), environment(bench.theirs))
+        locked = (bench.context / "requirements.txt").read_text()
+        return replace(bench, packages=sum("==" in line for line in locked.splitlines()))
 
     def envbuild(self, *arguments: str | Path) -> list[str]:
         """``envbuild`` on the case's model with the case's server."""
@@ -84,7 +82,7 @@ def start_programs() -> Iterator[Program]:
 
 def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
     """Everything that locks the case, cold (empty caches) and warm (filled ones)."""
-    case, home = bench.case, bench.home
+    case, ours = bench.case, environment(bench.ours)
 
     def cold_lock(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         return bench.envbuild("lock", case.model, "-o", folder / "env"), environment(folder)
@@ -93,17 +91,17 @@ def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
         return bench.uv(folder / "out.txt"), environment(folder)
 
     def warm_lock(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-        return bench.envbuild("lock", case.model, "-o", folder / "env"), environment(home)
+        return bench.envbuild("lock", case.model, "-o", folder / "env"), ours
 
     def warm_uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-        return bench.uv(folder / "out.txt"), environment(home)
+        return bench.uv(folder / "out.txt"), environment(bench.theirs)
 
     def relock(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-        return bench.envbuild("lock", case.model, "-o", bench.context), environment(home)
+        return bench.envbuild("lock", case.model, "-o", bench.context), ours
 
     def check(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         command = [*ENVBUILD, "lock", str(case.model), "-o", str(bench.context), "--check"]
-        return command, environment(home)
+        return command, ours
 
     def pip_compile(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         return bench.pip_compile(folder / "out.txt"), environment(folder)
