@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
@@ -71,14 +70,8 @@ def _least_moved(
     """The choice whose pins move least; the first of several, and the only one if it is alone."""
     if len(choices) == 1:
         return _settle(problem, choices[0], resolver)
-
-    def attempt(names: Sequence[NormalizedName]) -> _Specifiers | None:
-        with suppress(ResolutionError):  # these can be left out, but not be given other versions
-            return _settle(problem, names, resolver)
-        return None
-
     with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-        found = [settled for settled in pool.map(attempt, choices) if settled is not None]
+        found = list(pool.map(lambda names: _settle(problem, names, resolver), choices))
     return min(found, key=lambda settled: _movement(problem, settled))
 
 

@@ -326,6 +326,16 @@ def test_auto_moves_the_pins_that_must_move_least(index: Index, resolver: UvReso
     assert changes == (relaxed("near", "==1.0.0", "==1.0.1", 1),)
 
 
+def test_auto_would_rather_lose_a_bound_than_a_major_release(
+    index: Index, resolver: UvResolver
+) -> None:
+    wanted = problem(["far==1.0.0", "near<1.0.1"], index=index.url)
+
+    _, changes, _ = relax(wanted, ("auto",), resolver)
+
+    assert changes == (relaxed("near", "<1.0.1", "==1.0.1", 1),)
+
+
 def test_several_pins_move_together(index: Index, resolver: UvResolver) -> None:
     wanted = problem(["p0==1.0", "q0==2.0", "p1==1.0", "q1==2.0"], index=index.url)
 

@@ -162,6 +162,24 @@ def test_what_cannot_be_tried_is_not_offered() -> None:
     assert explanation.remedies == ("the model without a",)
 
 
+class OnePython:
+    """Cannot be asked about any Python but the first."""
+
+    def satisfiable(self, asked: Problem) -> bool:
+        if asked.target.python_minor != (3, 11):
+            raise IndexUnavailableError("pypi.org cannot be reached")
+        return not asked.requirements
+
+    def resolve(self, asked: Problem) -> Resolution:
+        raise ResolutionError("no", details=["the current Python does not satisfy Python>=3.12"])
+
+
+def test_a_python_that_cannot_be_tried_is_not_offered() -> None:
+    explanation = explain(problem(["a==1"]), OnePython())
+
+    assert explanation.remedies == ("the model without a",)
+
+
 class Refusing:
     """Has no network at all after its first word."""
 
