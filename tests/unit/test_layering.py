@@ -92,6 +92,7 @@ OPENS_CONNECTIONS = (
 HARMLESS = (
     "urllib.request.url2pathname",
     "urllib.request.pathname2url",
+    "requests.RequestException",
     "requests.exceptions.RequestException",
     "subprocess.CalledProcessError",
 )
