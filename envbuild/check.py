@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbuild import __version__
 from envbuild.ambient import Ambient
 from envbuild.errors import LockFileError, ProfileError
 from envbuild.fs import sha256_file
@@ -17,10 +18,16 @@ from envbuild.header import (
     parse_header,
     split_lock,
 )
-from envbuild.inputs import compare_inputs, describe_inputs, digest_inputs, restore_options
+from envbuild.inputs import (
+    compare_inputs,
+    describe_request,
+    describe_server,
+    digest_inputs,
+    restore_options,
+)
 from envbuild.model import Model
 from envbuild.options import LockOptions
-from envbuild.server import load_profile
+from envbuild.server import BUILT_IN, load_profile
 from envbuild.spec import PipRequirement, parse_environment, parse_requirements
 
 __all__ = ["CheckResult", "check"]
@@ -97,7 +104,7 @@ def _input_changes(
     model: Model, header: Header, options: LockOptions, cwd: Path
 ) -> tuple[str, ...]:
     try:
-        server = load_profile(options.server)
+        server = _server_lines(header, options)
     except ProfileError as error:
         return (f"option: server {options.server}: {error.problem}",)
     unreadable: list[str] = []
@@ -109,8 +116,16 @@ def _input_changes(
             unreadable.append(f"{name}: cannot be read, and the lock depends on it")
         else:
             constraints += parse_requirements(text, file=name, side="option")
-    now = describe_inputs(model, parse_environment(model), server, options, constraints=constraints)
-    return (*unreadable, *compare_inputs(header.inputs, now))
+    now = describe_request(model, parse_environment(model), options, constraints=constraints)
+    return (*unreadable, *compare_inputs(header.inputs, now | server))
+
+
+def _server_lines(header: Header, options: LockOptions) -> frozenset[str]:
+    """What the profile says now, without reading it again where it cannot have changed."""
+    if options.server == header.server in BUILT_IN and header.version == __version__:
+        recorded = (line for line in header.inputs if line.startswith(f"{header.server}: "))
+        return frozenset(recorded)
+    return describe_server(load_profile(options.server))
 
 
 def _file_problems(path: Path, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from envbuild.errors import LockFileError, UsageError
 from envbuild.fs import sha256_bytes
 from envbuild.inputs import OptionValue
-from envbuild.merge import Change
+from envbuild.plans import Change
 from envbuild.platforms import Target, parse_platform
 from envbuild.server import Probes
 

@@ -29,6 +29,8 @@ __all__ = [
     "compare_inputs",
     "describe_inputs",
     "describe_options",
+    "describe_request",
+    "describe_server",
     "digest_inputs",
     "restore_options",
 ]
@@ -64,15 +66,55 @@ def describe_inputs(
     Raises:
         ModelError: a file that the environment installs is not in the model.
     """
-    lines = {
-        _SCHEMA,
-        *_model_lines(model),
-        *_spec_lines(model, spec),
-        *_server_lines(server),
-        *(f"{_plain(entry.origin.file)}: constraint {entry.pep508()}" for entry in constraints),
-        *(f"option: {line}" for line in _option_lines(options)),
-    }
-    return tuple(sorted(lines))
+    asked = describe_request(model, spec, options, constraints=constraints)
+    return tuple(sorted({*asked, *describe_server(server)}))
+
+
+def describe_request(
+    model: Model,
+    spec: EnvSpec,
+    options: LockOptions,
+    *,
+    constraints: Sequence[PipRequirement] = (),
+) -> frozenset[str]:
+    """The lines of the model and the user, without those of the server."""
+    return frozenset(
+        (
+            _SCHEMA,
+            *_model_lines(model),
+            *_spec_lines(model, spec),
+            *(f"{_plain(entry.origin.file)}: constraint {entry.pep508()}" for entry in constraints),
+            *(f"option: {line}" for line in _option_lines(options)),
+        )
+    )
+
+
+def describe_server(server: ServerProfile) -> frozenset[str]:
+    """The lines of a server profile, each of which begins with its name."""
+    lines: list[str] = []
+    for packages in server.package_sets:
+        where = f"Python {packages.python or 'any'}, rank {packages.rank}"
+        lines += [f"{entry.pep508()} ({where})" for entry in packages.packages]
+        lines += [f"{entry.pep508()} (beside; {where})" for entry in packages.beside]
+    lines += [f"{entry.pep508()} (script)" for entry in server.scoring_needs]
+    lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
+    lines.append(f"kind {server.kind}")
+    if server.mlflow != "none":
+        lines.append(f"needs-mlflow {server.mlflow}")
+    if server.skinny_swap:
+        lines.append("mlflow-may-be-swapped yes")
+    if server.model_decides_mlflow:
+        lines.append("model-decides-mlflow yes")
+    if server.command:
+        lines.append(f"command {' '.join(server.command)}")
+    if server.port:
+        lines.append(f"port {server.port}")
+    if probes := server.probes:
+        lines.append(f"probes {probes.liveness} {probes.readiness} {probes.scoring}")
+    if server.path and server.script and (script := server.path.parent / server.script).is_file():
+        # The scripts that envbuild ships change with envbuild, which is no reason to solve again.
+        lines.append(f"script sha256:{sha256_file(script)}")
+    return frozenset(f"{server.name}: {line}" for line in lines)
 
 
 def digest_inputs(inputs: Iterable[str]) -> str:
@@ -171,33 +213,6 @@ def _requirement(model: Model, entry: PipRequirement) -> str:
         return f"{entry.pep508()} tree:{sha256_tree(folder)}"
     path = model.locate(entry.source.path, where=str(entry.origin))
     return f"{entry.pep508()} sha256:{sha256_file(path)}"
-
-
-def _server_lines(server: ServerProfile) -> Iterator[str]:
-    lines: list[str] = []
-    for packages in server.package_sets:
-        where = f"Python {packages.python or 'any'}, rank {packages.rank}"
-        lines += [f"{entry.pep508()} ({where})" for entry in packages.packages]
-        lines += [f"{entry.pep508()} (beside; {where})" for entry in packages.beside]
-    lines += [f"{entry.pep508()} (script)" for entry in server.scoring_needs]
-    lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
-    lines.append(f"kind {server.kind}")
-    if server.mlflow != "none":
-        lines.append(f"needs-mlflow {server.mlflow}")
-    if server.skinny_swap:
-        lines.append("mlflow-may-be-swapped yes")
-    if server.model_decides_mlflow:
-        lines.append("model-decides-mlflow yes")
-    if server.command:
-        lines.append(f"command {' '.join(server.command)}")
-    if server.port:
-        lines.append(f"port {server.port}")
-    if probes := server.probes:
-        lines.append(f"probes {probes.liveness} {probes.readiness} {probes.scoring}")
-    if server.path and server.script and (script := server.path.parent / server.script).is_file():
-        # The scripts that envbuild ships change with envbuild, which is no reason to solve again.
-        lines.append(f"script sha256:{sha256_file(script)}")
-    yield from (f"{server.name}: {line}" for line in lines)
 
 
 def _option_lines(options: LockOptions) -> Iterator[str]:

@@ -155,6 +155,17 @@ def test_constraints_are_read_where_they_were(case: Case) -> None:
     )
 
 
+def test_a_profile_that_a_new_release_brings_makes_a_lock_stale(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = replace(online_profile(), port=8080)
+    monkeypatch.setattr(import_module("envbuild.check"), "load_profile", lambda _: changed)
+
+    assert case.check().fresh  # the built-in profiles of a release do not change
+    monkeypatch.setattr(import_module("envbuild.check"), "__version__", "99")
+    assert case.check().differences == ("azureml-online: port 5001 -> port 8080",)
+
+
 def test_a_profile_that_is_gone_makes_a_lock_stale(case: Case) -> None:
     case.lock(LockOptions(server="mine.toml"))
 
