@@ -141,13 +141,28 @@ class IntegrityError(EnvbuildError):
 
 
 class BuildError(EnvbuildError):
-    """A source distribution or VCS dependency could not be built."""
+    """A source distribution or VCS dependency could not be built.
+
+    ``package`` is its normalized name where it comes from an index, else empty.
+    """
 
     exit_code = 15
 
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str = "",
+        details: Sequence[str] = (),
+        remedy: str = "",
+        package: str = "",
+    ) -> None:
+        super().__init__(problem, where=where, details=details, remedy=remedy)
+        self.package = package
+
 
 class RuntimeUnsupportedError(EnvbuildError):
-    """The model needs a runtime (conda packages, a platform) that was not asked for or is not there."""
+    """The model needs a runtime (conda packages, a platform) that is not there."""
 
     exit_code = 16
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
-from envbuild.errors import ResolutionError, UsageError
+from envbuild.errors import BuildError, ResolutionError, UsageError
 from envbuild.images import glibc_floor
 from envbuild.merge import Change, MergeOptions, Plan, merge
 from envbuild.model import Model
+from envbuild.notices import Notice
 from envbuild.options import LockOptions
 from envbuild.origins import Origin
 from envbuild.platforms import Target
@@ -33,6 +34,8 @@ __all__ = ["AUTO", "lock_model", "locked_texts", "plan_environment"]
 AUTO = "auto"
 """In ``relax``: the smallest set of the model's pins that must give way."""
 
+_MOST_UNBUILDABLE = 5
+_GOING_ROUND = Origin(side="option", file="envbuild", position="sources that do not build")
 _Solved = tuple[Plan, tuple["Resolution", ...]]
 
 
@@ -178,6 +181,32 @@ class _Solver:
     def _resolve(
         self, problem: Problem, names: tuple[str, ...]
     ) -> tuple[Resolution, tuple[Change, ...]]:
+        """Solve, going round releases that only exist as source and do not build here."""
+        notices: list[Notice] = []
+        while True:
+            try:
+                resolution, changes = self._resolve_as_is(problem, names)
+            except BuildError as error:
+                if not self._can_go_round(error, problem, notices):
+                    raise
+                problem = _wheels_only(problem, error.package)
+                notices.append(_gone_round(error))
+            else:
+                found = replace(resolution, notices=(*resolution.notices, *notices))
+                return found, changes
+
+    def _can_go_round(self, error: BuildError, problem: Problem, notices: Sequence[Notice]) -> bool:
+        """Whether another release of what does not build may do, and resolves."""
+        if not error.package or len(notices) == _MOST_UNBUILDABLE:
+            return False
+        try:
+            return self._oracle().satisfiable(_wheels_only(problem, error.package))
+        except BuildError as other:
+            return other.package != error.package
+
+    def _resolve_as_is(
+        self, problem: Problem, names: tuple[str, ...]
+    ) -> tuple[Resolution, tuple[Change, ...]]:
         if not names:
             return self.resolver.resolve(problem), ()
         from envbuild.resolve.relax import relax
@@ -214,6 +243,18 @@ class _Solver:
     def _model_alone_resolves(self, plan: Plan) -> bool:
         self.reporter.step("looking whether the model's own requirements resolve")
         return self._oracle().satisfiable(self._own_problem(plan))
+
+
+def _wheels_only(problem: Problem, package: str) -> Problem:
+    option = IndexOption(kind="only-binary", value=package, origin=_GOING_ROUND)
+    return replace(problem, index_options=(*problem.index_options, option))
+
+
+def _gone_round(error: BuildError) -> Notice:
+    return Notice(
+        code="source-does-not-build",
+        message=f"{error.problem}; took a release of {error.package} that has a wheel",
+    )
 
 
 def _merge_options(options: LockOptions, ambient: Ambient) -> MergeOptions:
