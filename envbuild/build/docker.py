@@ -195,11 +195,10 @@ def _connect(environ: Mapping[str, str]) -> DockerClient:
 @contextmanager
 def _engine_errors(name: str) -> Iterator[None]:
     from docker.errors import DockerException
-    from requests import RequestException
 
     try:
         yield
-    except (DockerException, RequestException) as error:
+    except (DockerException, OSError) as error:  # requests' errors are OSErrors
         reason = getattr(error, "explanation", None) or str(error)
         raise BuildError(
             f"{name}: the Docker engine cannot be used",

@@ -45,7 +45,20 @@ class Linkage:
 
 
 def read_linkage(wheel: WheelFile) -> Linkage:
-    """Read every ELF file of the wheel."""
+    """Read every ELF file of the wheel.
+
+    Raises:
+        BuildError: one is broken.
+    """
+    from elftools.common.exceptions import ELFError
+
+    try:
+        return _read(wheel)
+    except ELFError as error:
+        raise BuildError(f"{wheel.file} has a compiled file that is broken: {error}") from error
+
+
+def _read(wheel: WheelFile) -> Linkage:
     versions: set[tuple[int, int]] = set()
     needed: set[str] = set()
     machines: set[str] = set()
