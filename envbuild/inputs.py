@@ -95,7 +95,7 @@ def describe_server(server: ServerProfile) -> frozenset[str]:
     for packages in server.package_sets:
         where = f"Python {packages.python or 'any'}, rank {packages.rank}"
         lines += [f"{entry.pep508()} ({where})" for entry in packages.packages]
-        lines += [f"{entry.pep508()} (beside; {where})" for entry in packages.beside]
+        lines += [f"{entry} (beside; {where})" for entry in packages.beside]
     lines += [f"{entry.pep508()} (script)" for entry in server.scoring_needs]
     lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
     lines.append(f"kind {server.kind}")

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MASK = "****"
+_PYPI = "https://pypi.org/simple"  # which pip asks by itself
 _WITH_ADDRESS = frozenset({"index-url", "extra-index-url", "find-links"})
 # Beside exact pins with hashes nothing else of pip's options changes what is installed.
 _WRITTEN = _WITH_ADDRESS | {"trusted-host", "no-index"}
@@ -139,7 +140,7 @@ def _unhashed(package: Package) -> str:
 def index_lines(options: Iterable[IndexOption]) -> list[str]:
     """The option lines that pip needs beside pins; comments stand in for credentials."""
     lines: list[str] = []
-    for option in options:
+    for option in _settled(options):
         if option.kind not in _WRITTEN or (option.kind in _WITH_ADDRESS and not _remote(option)):
             continue  # what a folder of this machine had is in files/
         value = redact(without_userinfo(option.value))
@@ -151,6 +152,15 @@ def index_lines(options: Iterable[IndexOption]) -> list[str]:
         comment = "# " if _MASK in value else ""
         lines.append(f"{comment}--{option.kind} {value}".rstrip())
     return list(dict.fromkeys(lines))
+
+
+def _settled(options: Iterable[IndexOption]) -> list[IndexOption]:
+    """Of several ``index-url`` the one that was asked: the last, the user's before the model's."""
+    found = list(options)
+    urls = [option for option in found if option.kind == "index-url"]
+    chosen = sorted(urls, key=lambda option: option.origin.side == "option")[-1:]
+    written = [option for option in chosen if option.value.rstrip("/") != _PYPI]
+    return written + [option for option in found if option.kind != "index-url"]
 
 
 def needs_credentials(option: IndexOption) -> bool:

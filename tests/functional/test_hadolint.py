@@ -14,10 +14,14 @@ HADOLINT = Path(sysconfig.get_path("scripts")) / "hadolint"
 DOCKERFILES = sorted(GOLDEN.glob("*/Dockerfile"))
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
-def test_a_dockerfile_is_clean(path: Path) -> None:
+def lint(path: Path) -> tuple[int, str]:
+    """What hadolint says of a Dockerfile; the test is skipped where it is not installed."""
     if not HADOLINT.exists():
         pytest.skip("hadolint is not installed beside this Python")
     done = subprocess.run([HADOLINT, path], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
 
-    assert (done.returncode, done.stdout) == (0, "")
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_is_clean(path: Path) -> None:
+    assert lint(path) == (0, "")

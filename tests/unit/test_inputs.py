@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from envbuild.errors import ModelError, UsageError
 from envbuild.inputs import (
@@ -25,7 +26,7 @@ from envbuild.options import LockOptions
 from envbuild.origins import Origin
 from envbuild.platforms import parse_platform
 from envbuild.requirements import CondaRequirement, PipRequirement
-from envbuild.server import PackageSet, Probes, ServerProfile
+from envbuild.server import Companion, PackageSet, Probes, ServerProfile
 from envbuild.spec import EnvSpec
 from tests.support.locks import index, make_model, online_profile, python_request, requirement
 
@@ -40,6 +41,12 @@ MODEL_LINES = (
     "MLmodel: python_version 3.7.11",
     "MLmodel: sklearn.sklearn_version 0.24.1",
 )
+
+
+def _companion(name: str, *ranges: str) -> Companion:
+    origin = Origin(side="server", file="mine")
+    versions = tuple(SpecifierSet(text) for text in ranges)
+    return Companion(name=canonicalize_name(name), ranges=versions, origin=origin)
 
 
 def spec_of(*requirements: PipRequirement) -> EnvSpec:
@@ -190,7 +197,7 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
             PackageSet(
                 python=SpecifierSet(),
                 packages=(requirement("a>=2"),),
-                beside=(requirement("b>=3"),),
+                beside=(_companion("b", "<1", ">=3"),),
             ),
             PackageSet(python=SpecifierSet("<3.8"), packages=(requirement("a>=1"),), rank=1),
         ),
@@ -208,7 +215,7 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
     assert [line for line in lines(spec_of(), server=server) if line.startswith("mine: ")] == [
         "mine: a>=1 (Python <3.8, rank 1)",
         "mine: a>=2 (Python any, rank 0)",
-        "mine: b>=3 (beside; Python any, rank 0)",
+        "mine: b<1 or b>=3 (beside; Python any, rank 0)",
         "mine: command serve --port 80",
         "mine: environment A=1",
         "mine: kind online",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from envbuild.emit.lockfiles import (
 )
 from envbuild.emit.toml import render_pairs, render_tables
 from envbuild.header import content_digest, parse_header, split_lock
+from envbuild.origins import Origin
 from envbuild.requirements import IndexKind
 from tests.support.locks import (
     archive,
@@ -191,6 +193,7 @@ HINT = (
     ("kind", "value", "lines"),
     [
         ("index-url", "https://example.org/simple", ["--index-url https://example.org/simple"]),
+        ("index-url", "https://pypi.org/simple/", []),
         ("index-url", "https://u:p@example.org/x", [HINT, "--index-url https://example.org/x"]),
         ("find-links", "https://${T}@example.org/", [HINT, "--find-links https://example.org/"]),
         ("find-links", "https://e.org/?sig=x", [HINT, "# --find-links https://e.org/?sig=****"]),
@@ -208,6 +211,17 @@ def test_options_are_written_as_far_as_pip_needs_them(
 ) -> None:
     assert index_lines([index(kind, value)]) == lines
     assert needs_credentials(index(kind, value)) == (HINT in lines)
+
+
+def test_the_index_that_was_asked_is_the_one_that_is_written() -> None:
+    theirs = [index("index-url", f"https://{name}.org/simple") for name in ("a", "b")]
+    origin = Origin(side="option", file="--index-url")
+    ours = replace(index("index-url", "https://c.org/simple"), origin=origin)
+    more = index("extra-index-url", "https://d.org/simple")
+    also = "--extra-index-url https://d.org/simple"
+
+    assert index_lines([more, *theirs]) == ["--index-url https://b.org/simple", also]
+    assert index_lines([ours, more, *theirs]) == ["--index-url https://c.org/simple", also]
 
 
 def test_an_option_is_written_once() -> None:
