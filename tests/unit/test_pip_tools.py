@@ -24,7 +24,7 @@ from envbuild.requirements import UrlSource
 from envbuild.resolve.interface import Problem, Resolution, ResolverOptions
 from envbuild.resolve.pip_tools import PipToolsResolver
 from tests.support.problems import ambient_of, index_option, problem, requirement
-from tests.support.runners import Answer, ScriptedRunner
+from tests.support.scripted_runner import Answer, ScriptedRunner
 
 INDEX = "https://ada:CANARY@pypi.example/simple"
 LOCK = """\

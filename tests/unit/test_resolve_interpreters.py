@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from envbuild.resolve.interpreters import Interpreter, Interpreters
 from tests.support.problems import ambient_of
-from tests.support.runners import Answer, Call, ScriptedRunner
+from tests.support.scripted_runner import Answer, Call, ScriptedRunner
 
 
 def interpreters(tmp_path: Path, runner: ScriptedRunner, **environ: str) -> Interpreters:

@@ -17,7 +17,7 @@ from envbuild.resolve.relax import nearer
 from envbuild.resolve.remedies import exact_version
 from envbuild.resolve.uv import UvResolver
 from tests.support.problems import ambient_of, index_option, problem, requirement
-from tests.support.runners import Answer, ScriptedRunner
+from tests.support.scripted_runner import Answer, ScriptedRunner
 
 LOCK = 'lock-version = "1.0"\ncreated-by = "uv"\npackages = []\n'
 
