@@ -45,7 +45,8 @@ _NO_INPUT = frozenset({"upgrade", "upgrade_packages", "cache_dir", "offline"})
 
 # The part of a line that says what it is about; the rest is what is asked of it.
 _SUBJECT = re.compile(
-    r"(?:(?:conda|constraint|environment|find-links|flavor|platform|relax) )?"
+    r"for Python [^:]+"
+    r"|(?:(?:conda|constraint|environment|find-links|flavor|platform|relax) )?"
     r"(?:--)?[^\s=<>!~;@\[]+"
 )
 
@@ -93,9 +94,10 @@ def describe_server(server: ServerProfile) -> frozenset[str]:
     """The lines of a server profile, each of which begins with its name."""
     lines: list[str] = []
     for packages in server.package_sets:
-        where = f"Python {packages.python or 'any'}, rank {packages.rank}"
-        lines += [f"{entry.pep508()} ({where})" for entry in packages.packages]
-        lines += [f"{entry} (beside; {where})" for entry in packages.beside]
+        needed = ", ".join(sorted(entry.pep508() for entry in packages.packages)) or "nothing"
+        beside = ", ".join(sorted(str(entry) for entry in packages.beside))
+        line = f"for Python {packages.python or 'any'}, rank {packages.rank}: {needed}"
+        lines.append(f"{line}; beside {beside}" if beside else line)
     lines += [f"{entry.pep508()} (script)" for entry in server.scoring_needs]
     lines += [f"environment {key}={value}" for key, value in (server.environment or {}).items()]
     lines.append(f"kind {server.kind}")
@@ -180,7 +182,9 @@ def _model_lines(model: Model) -> Iterator[str]:
 
 def _spec_lines(model: Model, spec: EnvSpec) -> Iterator[str]:
     for entry in spec.pip:
-        yield f"{entry.origin.file}: {_requirement(model, entry)}"
+        # What was only told from the record is in the lines of MLmodel.
+        if entry.origin.side == "model":
+            yield f"{entry.origin.file}: {_requirement(model, entry)}"
     for entry in spec.constraints:
         yield f"{entry.origin.file}: constraint {_requirement(model, entry)}"
     for conda in (*spec.conda, *spec.conda_tools):

@@ -83,6 +83,12 @@ def test_neither_order_nor_doubles_count() -> None:
     assert lines(spec_of(first, second)) == lines(spec_of(second, first, second))
 
 
+def test_what_was_told_from_the_record_counts_as_the_record_does() -> None:
+    told = requirement("torch", file="MLmodel", side="record")
+
+    assert lines(spec_of(told)) == []
+
+
 def test_hashes_count() -> None:
     pinned = replace(requirement("a==1"), hashes=("sha256:b", "sha256:a"))
 
@@ -196,7 +202,7 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
         package_sets=(
             PackageSet(
                 python=SpecifierSet(),
-                packages=(requirement("a>=2"),),
+                packages=(requirement("c"), requirement("a>=2")),
                 beside=(_companion("b", "<1", ">=3"),),
             ),
             PackageSet(python=SpecifierSet("<3.8"), packages=(requirement("a>=1"),), rank=1),
@@ -213,11 +219,10 @@ def test_a_server_counts_with_all_that_it_needs_and_how_it_is_started() -> None:
     )
 
     assert [line for line in lines(spec_of(), server=server) if line.startswith("mine: ")] == [
-        "mine: a>=1 (Python <3.8, rank 1)",
-        "mine: a>=2 (Python any, rank 0)",
-        "mine: b<1 or b>=3 (beside; Python any, rank 0)",
         "mine: command serve --port 80",
         "mine: environment A=1",
+        "mine: for Python <3.8, rank 1: a>=1",
+        "mine: for Python any, rank 0: a>=2, c; beside b<1 or b>=3",
         "mine: kind online",
         "mine: mlflow-may-be-swapped yes",
         "mine: model-decides-mlflow yes",
@@ -367,10 +372,14 @@ def test_the_digest_is_that_of_the_lines() -> None:
             ["s: environment A=1 -> environment A=2", "s: environment B=1 added"],
         ),
         (
-            ["s: a>=1 (rank 0)", "s: a>=0 (rank 1)"],
-            ["s: a>=2 (rank 0)"],
-            ["s: a>=0 (rank 1) removed", "s: a>=1 (rank 0) removed", "s: a>=2 (rank 0) added"],
+            ["s: for Python any, rank 0: a>=1", "s: for Python any, rank 1: a"],
+            ["s: for Python any, rank 0: a>=2"],
+            [
+                "s: for Python any, rank 0: a>=1 -> for Python any, rank 0: a>=2",
+                "s: for Python any, rank 1: a removed",
+            ],
         ),
+        (["s: a", "s: a==1"], ["s: a>=2"], ["s: a removed", "s: a==1 removed", "s: a>=2 added"]),
     ],
 )
 def test_differences_say_what_changed(
