@@ -1,62 +1,36 @@
-"""EnvSpec + ServerProfile -> the plans to solve, best first; or every contradiction at once. Pure."""
+"""EnvSpec + ServerProfile -> the plans to solve, best first; or every contradiction. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from packaging.version import Version
 
+from envbuild.conda_names import is_native, show, translate
+from envbuild.contradictions import Contradiction, find_contradictions
+from envbuild.drafts import Case, sort_key
+from envbuild.errors import ConflictError, PythonVersionError, RuntimeUnsupportedError
+from envbuild.mlflow_releases import MLFLOW
 from envbuild.model import Model
 from envbuild.notices import Notice
-from envbuild.platforms import Platform
-from envbuild.server import ServerProfile
-from envbuild.spec import EnvSpec, IndexOption, PipRequirement
+from envbuild.placing import Placed, excluded_always, placements
+from envbuild.plans import Change, MergeOptions, Plan, applies
+from envbuild.platforms import Platform, Target
+from envbuild.pythons import OPTION, agrees, choose_given_python, choose_python
+from envbuild.records import (
+    derive_environment,
+    remarks_on_flavors,
+    remarks_on_records,
+    versions_recorded,
+)
+from envbuild.requirements import CondaRequirement
+from envbuild.server import PackageSet, ServerProfile
+from envbuild.spec import EnvSpec
 
-__all__ = ["Change", "MergeOptions", "Plan", "merge"]
+__all__ = ["Change", "MergeOptions", "Plan", "applies", "merge"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeOptions:
-    """The user's choices that shape the requirements."""
-
-    python: str = ""  # --python
-    fill_in: bool = True  # recorded versions fill in unpinned requirements
-    keep_mlflow: bool = False
-    strict_server: bool = False  # never take an older server than rank 0
-    use_model_indexes: bool = True
-    constraints: tuple[PipRequirement, ...] = ()
-    relax: tuple[str, ...] = ()  # normalized names whose pins may move
-    runtime: str = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Something a plan does to what the model asked for.
-
-    ``kind``: ``filled-in``, ``swapped``, ``added``, ``older-server``, ``relaxed``, ``renamed``, ``dropped``.
-    """
-
-    kind: str
-    name: str
-    before: str
-    after: str
-    reason: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A merged environment, ready to solve: requirements with origins for one Python."""
-
-    python: Version
-    runtime: str  # pip | conda
-    server: ServerProfile
-    requirements: tuple[PipRequirement, ...]
-    constraints: tuple[PipRequirement, ...]
-    index_options: tuple[IndexOption, ...]
-    spec: EnvSpec
-    changes: tuple[Change, ...] = ()
-    notices: tuple[Notice, ...] = ()
+_AUTO = "auto"
+_SETUPTOOLS = "setuptools"
 
 
 def merge(
@@ -71,10 +45,164 @@ def merge(
 
     The first keeps all that the model says and fills in; later ones swap mlflow for mlflow-skinny,
     give up a filled-in version, or step to an older server: each with the change that says so.
+    What is known not to stand beside the model's own pins is in no plan.
 
     Raises:
         ConflictError: contradictions that need no index to see, all at once, naming both origins.
         PythonVersionError: no release of Python fits.
         RuntimeUnsupportedError: conda packages without the conda runtime.
+        SpecError: no environment file, and MLmodel does not say enough to do without.
     """
-    raise NotImplementedError
+    _require_pip_runtime(spec, options)
+    is_derived = not spec.pip and not spec.conda
+    if is_derived:
+        spec = derive_environment(model, spec, has_python=bool(options.python))
+    python, on_python = _python(model, spec, options)
+    sets = _sets(server, python)
+    case = Case(
+        model=model,
+        spec=spec,
+        server=server,
+        options=options,
+        targets=tuple(Target(python=python, platform=platform) for platform in platforms),
+        translation=translate([*spec.conda, *_setuptools(spec)]),
+        records=versions_recorded(model),
+        fills_in=options.fill_in or is_derived,
+    )
+    _raise_contradictions(case, sets)
+    noticed = (*model.notices, *spec.notices, *on_python, *_remarks(case))
+    plans: dict[object, Plan] = {}
+    for placed in placements(case, sets):
+        plan = _plan(placed, case, python, noticed)
+        plans.setdefault((plan.requirements, plan.constraints), plan)
+    return tuple(plans.values())
+
+
+def _require_pip_runtime(spec: EnvSpec, options: MergeOptions) -> None:
+    if options.runtime == "pip":
+        return
+    if spec.conda:
+        raise RuntimeUnsupportedError(
+            "the model asks for conda packages, and there is no conda runtime yet",
+            details=[
+                _conda_detail(str(package.origin), package.name, show(package))
+                for package in spec.conda
+            ],
+            remedy="--runtime pip, which takes them from PyPI under the names they have there",
+        )
+    if options.runtime == "conda":
+        raise RuntimeUnsupportedError(
+            "there is no conda runtime yet, and nothing of the model needs one",
+            where="--runtime conda",
+            remedy="--runtime pip",
+        )
+
+
+def _conda_detail(origin: str, name: str, shown: str) -> str:
+    left_out = " (no Python package; --runtime pip leaves it out)" if is_native(name) else ""
+    return f"{origin}: {shown}{left_out}"
+
+
+def _python(
+    model: Model, spec: EnvSpec, options: MergeOptions
+) -> tuple[Version, tuple[Notice, ...]]:
+    recorded = [model.python_version] if model.python_version else []
+    asked = spec.python
+    if options.python:
+        python, notices = choose_given_python(options.python, preferred=recorded)
+        if asked and not agrees(python, asked.specifier):
+            message = f"Python {python} counts, though {asked.origin} has {asked.text}"
+            notices += (Notice(code="python-differs", message=message, where=OPTION),)
+        return python, notices
+    if asked is None:
+        raise PythonVersionError(
+            "the model does not say which Python it needs",
+            where=model.name,
+            remedy=f"{OPTION} 3.10, or the one that the model was made with",
+        )
+    named = asked.text if asked.text.startswith("python") else f"Python {asked.text}"
+    python = choose_python(
+        asked.specifier, preferred=recorded, named=named, where=str(asked.origin)
+    )
+    return python, ()
+
+
+def _sets(server: ServerProfile, python: Version) -> tuple[PackageSet, ...]:
+    sets = server.sets_for(str(python))
+    if not sets:
+        ranges = dict.fromkeys(str(packages.python) for packages in server.package_sets)
+        raise PythonVersionError(
+            f"{server.name} has no packages for Python {python}",
+            where=str(server.path or server.name),
+            details=[f"it has some for {text or 'any'}" for text in ranges],
+            remedy=f"{OPTION} with one of these, or another --server",
+        )
+    return sets
+
+
+def _setuptools(spec: EnvSpec) -> list[CondaRequirement]:
+    """setuptools, if conda.yaml names it: unlike pip and wheel it is there for programs too."""
+    return [tool for tool in spec.conda_tools if tool.name == _SETUPTOOLS]
+
+
+def _raise_contradictions(case: Case, sets: Sequence[PackageSet]) -> None:
+    """Raise for everything that can be seen to contradict itself.
+
+    Raises:
+        ConflictError: with all of it.
+    """
+    asked = case.asked()
+    movable = case.relaxed
+    entries = [
+        entry
+        for entry in (*asked.requirements, *asked.constraints)
+        if entry.origin.side == "option" or not (_AUTO in movable or entry.name in movable)
+    ]
+    found = find_contradictions(entries, case.targets)
+    details = [f"{contradiction.name}: {contradiction}" for contradiction in found]
+    remedies = []
+    if names := sorted({entry.name for entry in found if _can_relax(entry)}):
+        remedies.append(f"--relax {' '.join(names)}, or change one of the entries")
+    elif found:
+        remedies.append("change one of the constraints")
+    if case.options.strict_server and (obstacles := excluded_always(case, sets[0])):
+        details += [f"{obstacle.theirs.name}: {obstacle}" for obstacle in obstacles]
+        kept = case.options.keep_mlflow and any(o.theirs.name == MLFLOW for o in obstacles)
+        remedies.append("leave out --keep-mlflow" if kept else "leave out --strict-server")
+    if details:
+        raise ConflictError(
+            "requirements contradict each other",
+            details=details,
+            remedy="; ".join(remedies),
+        )
+
+
+def _can_relax(contradiction: Contradiction) -> bool:
+    return any(entry.origin.side != "option" for entry in contradiction.requirements)
+
+
+def _remarks(case: Case) -> tuple[Notice, ...]:
+    entries = case.asked().requirements
+    return (
+        *case.translation.notices,
+        *remarks_on_flavors(case.model),
+        *remarks_on_records(entries, case.records),
+    )
+
+
+def _plan(placed: Placed, case: Case, python: Version, noticed: tuple[Notice, ...]) -> Plan:
+    draft = placed.draft
+    changes = sorted(
+        dict.fromkeys(draft.changes), key=lambda change: (change.name, change.kind, change.before)
+    )
+    return Plan(
+        python=python,
+        runtime="pip",
+        server=case.server,
+        requirements=tuple(sorted(draft.requirements, key=sort_key)),
+        constraints=tuple(sorted(draft.constraints, key=sort_key)),
+        index_options=case.spec.index_options if case.options.use_model_indexes else (),
+        spec=case.spec,
+        changes=tuple(changes),
+        notices=tuple(dict.fromkeys((*noticed, *placed.notices))),
+    )
