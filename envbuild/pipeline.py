@@ -262,7 +262,8 @@ def _merge_options(options: LockOptions, ambient: Ambient) -> MergeOptions:
         python=options.python,
         fill_in=options.fill_in,
         keep_mlflow=options.keep_mlflow,
-        strict_server=options.strict_server,
+        # To keep full mlflow is to ask whether it goes with the floor, not to give up the floor.
+        strict_server=options.strict_server or options.keep_mlflow,
         use_model_indexes=options.model_indexes,
         constraints=tuple(_constraints(options, ambient)),
         relax=options.relax,
