@@ -96,6 +96,9 @@ def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
     def warm_uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         return bench.uv(folder / "out.txt"), environment(bench.theirs)
 
+    def uv_on_our_cache(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return bench.uv(folder / "out.txt"), ours
+
     def relock(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         return bench.envbuild("lock", case.model, "-o", bench.context), ours
 
@@ -110,6 +113,7 @@ def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
     yield Program(name="uv pip compile, cold", prepare=cold_uv)
     yield Program(name="envbuild lock, warm", prepare=warm_lock)
     yield Program(name="uv pip compile, warm", prepare=warm_uv)
+    yield Program(name="uv pip compile, on envbuild's cache", prepare=uv_on_our_cache)
     yield Program(name="envbuild lock again", prepare=relock)
     yield Program(name="envbuild lock --check", prepare=check)
     solvable = tuple(map(int, case.minor.split("."))) == sys.version_info[:2]
