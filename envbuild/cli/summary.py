@@ -263,10 +263,16 @@ def _why_built(package: Package) -> str:
 
 
 def _change_text(change: Change) -> str:
-    moved = f"{change.before} -> {change.after}" if change.after else f"{change.before} left out"
-    if not change.before:
-        moved = f"{change.after} added"
+    before, after = (_named(change, text) for text in (change.before, change.after))
+    moved = f"{before} -> {after}" if after else f"{before} left out"
+    if not before:
+        moved = f"{after} added"
     return f"{moved}: {change.reason}"
+
+
+def _named(change: Change, text: str) -> str:
+    """A bare specifier with the name that it is for."""
+    return f"{change.name}{text}" if text[:1] in set("=<>~!") else text
 
 
 def _notice_rows(notices: Iterable[Notice], terminal: Terminal) -> list[str]:
