@@ -29,7 +29,7 @@ class Ambient:
         return cls(environ=dict(os.environ), home=Path.home(), cwd=Path.cwd())
 
     def cache_root(self) -> Path:
-        """Where envbuild keeps what it can fetch again: ``ENVBUILD_CACHE_DIR``, else the user's cache."""
+        """Where what can be fetched again lies: ``ENVBUILD_CACHE_DIR``, else the user's cache."""
         if given := self.environ.get("ENVBUILD_CACHE_DIR"):
             return Path(given)
         if sys.platform == "darwin":

@@ -103,7 +103,7 @@ def write_tree(root: Path, files: Mapping[str, bytes], *, remove: Iterable[str] 
         for name in files:
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(stage / name, target)
+            (stage / name).replace(target)
     except OSError as error:
         shutil.rmtree(stage, ignore_errors=True)
         _remove_empty(created)

@@ -1,4 +1,4 @@
-"""What the user decided, resolved once into frozen types. The command line and the library both make these."""
+"""What the user decided, resolved once into frozen types, by the command line and the library."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ __all__ = ["ExportOptions", "LockOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockOptions:
-    """Every choice of ``envbuild lock``. Index addresses are as the user wrote them: ``${VAR}`` and
-    credentials are still inside, so nothing here is printed or stored as it is."""
+    """Every choice of ``envbuild lock``.
+
+    Index addresses are as the user wrote them: ``${VAR}`` and credentials are still inside, so
+    nothing here is printed or stored as it is.
+    """
 
     server: str = "azureml-online"
     runtime: str = "auto"  # auto | pip | conda

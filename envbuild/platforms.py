@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.markers import Environment
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
@@ -75,9 +74,10 @@ class Target:
 
     @property
     def python_minor(self) -> tuple[int, int]:
+        """``(3, 7)`` of 3.7.11."""
         return (self.python.major, self.python.minor)
 
-    def marker_environment(self) -> Environment:
+    def marker_environment(self) -> dict[str, str]:
         """The PEP 508 environment, without ``extra``, of CPython on this target."""
         system = self.platform.system
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -50,8 +50,7 @@ class Tidier:
         packages = [
             self._package(package, tags)
             for package in pylock.packages
-            if package.marker is None
-            or package.marker.evaluate(cast("dict[str, str]", environment))
+            if package.marker is None or package.marker.evaluate(environment)
         ]
         _require_hashes(packages)
         return replace(pylock, packages=self._only_allowed(packages))

@@ -151,4 +151,6 @@ class _Handler(BaseHTTPRequestHandler):
                 # Close with RST: what is left in the buffers is thrown away.
                 linger = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            case other:
+                raise ValueError(other)
         self.close_connection = True
