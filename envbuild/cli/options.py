@@ -63,6 +63,8 @@ def export_options(args: argparse.Namespace) -> ExportOptions:
         builder_image=args.builder_image or "",
         python_exe=args.python_exe or "",
         build_constraints=tuple(Path(name) for name in args.build_constraint or ()),
+        split=args.split or 0,
+        diff=Path(args.diff) if args.diff else None,
         offline=args.offline,
     )
 

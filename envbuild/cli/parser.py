@@ -184,8 +184,31 @@ def _export(command: argparse.ArgumentParser) -> None:
         help="downloads at a time (default: %(default)s)",
     )
     command.add_argument("--offline", action="store_true", help="use the cache only")
+    group = command.add_argument_group("carrying it to where it is used")
+    group.add_argument(
+        "--split",
+        type=_size,
+        metavar="SIZE",
+        help="an archive in parts of SIZE, such as 650M or 4G",
+    )
+    group.add_argument(
+        "--diff",
+        metavar="OLDER",
+        help="only what this bundle lacks: its folder, archive or SHA256SUMS",
+    )
     _add_build_options(command)
     _add_download_options(command)
+
+
+def _size(text: str) -> int:
+    # Here, so that no other command pays for the import.
+    from envbuild.emit.parts import parse_size
+    from envbuild.errors import UsageError
+
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.problem) from error
 
 
 def _positive(text: str) -> int:
