@@ -129,15 +129,11 @@ def ask(bench: Bench, subject: Subject, how: Start | int) -> tuple[StepResult, .
 def batch(bench: Bench, subject: Subject, *, script: str, save: Callable[[str], str]) -> StepResult:
     """Let a batch script score the example; ``save`` puts a csv file where it can be read."""
     example = subject.example
-    text = server.batch_file(example)
-    if isinstance(text, NoExample) or isinstance(example, NoExample):
-        return skipped(server.BATCH, text.reason if isinstance(text, NoExample) else "")
+    table = server.batch_table(example)
+    if isinstance(table, NoExample):
+        return skipped(server.BATCH, table.reason)
     return server.run_batch(
-        bench,
-        script=script,
-        file=save(text),
-        rows=len(example.value["data"]),
-        origin=example.origin,
+        bench, script=script, file=save(table.text), rows=table.rows, origin=table.origin
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from envbuild.errors import LockFileError, UsageError
 from envbuild.options import ExportOptions
 from envbuild.verify import Report, verify
 from tests.support.contexts import context_of
+from tests.support.environments import running, scrubbed
 from tests.support.exporting import Site, package
 from tests.support.index import Distribution, Index, wheel
 from tests.support.toy import BATCH, BATCH_SERVING, SCORE, SERVING, library, server, write_model
@@ -311,9 +314,35 @@ def test_a_batch_script_scores_a_table(site: Site, tmp_path: Path) -> None:
     report = check(site, bundle, model)
 
     assert reason(report, "batch script scores a file") == (
-        "input_example.json: 2 results for 2 rows"
+        "input_example.json: a result for each of 6 rows"
     )
     assert "server starts" not in outcomes(report)
+
+
+def test_an_interrupted_verification_leaves_nothing_behind(
+    site: Site, bundle: Bundle, tmp_path: Path
+) -> None:
+    """Ctrl-C while the model loads: no process, no folder, and the exit code of an interruption."""
+    load = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', CODE, MARK])\n"
+    load = f"MARK = 'envbuild-interrupted'\nCODE = 'import time; time.sleep(600)'\n{load}"
+    model = write_model(tmp_path / "model", load=f"{load}time.sleep(600)\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "envbuild", "verify", bundle.path, "--model", model, "--verbose"],
+        env=scrubbed(TMPDIR=str(scratch), ENVBUILD_CACHE_DIR=str(site.cache)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running("envbuild-interrupted", patience=120)
+
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=60)
+
+    assert program.returncode == 130, said
+    assert said.splitlines()[-1].startswith("error: interrupted")
+    assert not running("envbuild-interrupted", patience=5, wanted=False)
+    assert list(scratch.iterdir()) == []
 
 
 def test_where_isolation_is_impossible_nothing_runs(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from envbuild.verify.report import StepResult
 from envbuild.verify.room import quiet_environment
 from envbuild.verify.sandbox import _WAYS, PROBES, Namespace, Open, Sandbox, find_namespace, judge
 from envbuild.verify.work import Place, Subject, predict, serve
+from tests.support.environments import running
 from tests.support.index import wheel
 from tests.support.interpreters import SUPPORTED
 from tests.support.toy import BATCH, SCORE, SERVING, environment, library, server, write_model
@@ -97,8 +97,8 @@ def test_a_batch_script_runs_on_every_python(
         script, file = str(tmp_path / "score.py"), str(tmp_path / "rows.csv")
         return serving.run_batch(bench, script=script, file=file, rows=rows, origin="rows.csv")
 
-    assert run_it(2).reason == "rows.csv: 2 results for 2 rows"
-    assert run_it(3).reason == "2 results for 3 rows; Azure ML counts them"
+    assert run_it(2).reason == "rows.csv: a result for each of 2 rows"
+    assert run_it(3).reason == "2 results for a table of 3, and Azure ML counts them"
     (tmp_path / "rows.csv").write_text("numbers\nspam\n")
     assert run_it(1).reason == "ValueError: could not convert string to float: 'spam'"
 
@@ -212,27 +212,7 @@ def test_nothing_that_a_server_left_behind_survives(bench: Bench, tmp_path: Path
     steps = work(bench, tmp_path, write_model(tmp_path / "model"), score)
 
     assert steps["server starts"].outcome == "passed"
-    assert strays(patience=5) == []
-
-
-def strays(*, patience: float) -> list[str]:
-    """The command lines of what the server left, once there are none or the patience ends."""
-    deadline = time.monotonic() + patience
-    while (found := _strays()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found
-
-
-def _strays() -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"envbuild-stray" in line:
-            found.append(line.decode())
-    return found
+    assert not running("envbuild-stray", patience=5, wanted=False)
 
 
 def test_modules_that_do_not_import_are_named(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from envbuild.server import Probes
 from envbuild.verify.examples import Example, NoExample
 from envbuild.verify.ledger import Ledger
 from envbuild.verify.report import skipped
-from envbuild.verify.serving import Start, batch_file, requests_for, serve
+from envbuild.verify.serving import Start, Table, batch_table, requests_for, serve
 from envbuild.verify.work import Place, Subject, ask, batch, predict, steps_for
 from envbuild.verify.work import serve as let_serve
 from tests.support.verifying import NONE, TABLE, bench, done, model, result
@@ -138,14 +138,16 @@ def test_a_server_probe_that_dies_fails_the_start() -> None:
 
 
 def test_a_table_is_written_as_csv() -> None:
-    assert batch_file(TABLE) == "a,b\n1,2\n3,4\n"
+    assert batch_table(TABLE) == Table(
+        text="a,b\n" + "1,2\n3,4\n" * 3, rows=6, origin="input_example.json"
+    )
 
 
 def test_a_tensor_is_no_csv_file() -> None:
     tensor = Example(form="inputs", value=[1], params=None, origin="x.json")
 
-    assert batch_file(tensor) == NoExample(reason="x.json is no table, which a csv file needs")
-    assert batch_file(NONE) == NONE
+    assert batch_table(tensor) == NoExample(reason="x.json is no table, which a csv file needs")
+    assert batch_table(NONE) == NONE
 
 
 def test_a_batch_without_a_table_is_skipped() -> None:
