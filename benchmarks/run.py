@@ -4,6 +4,7 @@
     python benchmarks/run.py lock --slow           pip-compile on all that it can solve
     python benchmarks/run.py lock --case seed few --rounds 3
     python benchmarks/run.py install               environments, against mlflow models prepare-env
+    python benchmarks/run.py export                bundles, against pip download and a plain fetch
     python benchmarks/run.py COMMAND --publish     also rewrites docs/explanation/benchmarks.md
 
 Run it with an interpreter that has ``.[all]`` installed (``.venv/bin/python`` of the checkout).
@@ -21,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.bundles import bundle_programs, locked_wheels  # noqa: E402
 from benchmarks.cases import CASES, Case  # noqa: E402
 from benchmarks.contestants import Bench, lock_programs, start_programs  # noqa: E402
 from benchmarks.environments import MLflow, environment_programs  # noqa: E402
@@ -55,8 +57,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     lock.set_defaults(measure=measure_locks)
     install = commands.add_parser("install", help="environments, against MLflow's own")
     install.set_defaults(measure=measure_environments)
+    export = commands.add_parser("export", help="bundles, against pip download and curl")
+    export.set_defaults(measure=measure_bundles)
     names = [case.name for case in CASES]
-    for command, rounds, cases in ((lock, 5, names), (install, 3, ["logged"])):
+    for command, rounds, cases in (
+        (lock, 5, names),
+        (install, 3, ["logged"]),
+        (export, 3, ["frozen"]),
+    ):
         command.add_argument("--rounds", type=int, default=rounds)
         command.add_argument("--case", nargs="+", choices=names, default=cases)
         command.add_argument("--publish", action="store_true", help="write results and page")
@@ -87,6 +95,21 @@ def measure_environments(cases: Sequence[Case], options: argparse.Namespace) -> 
             bench = Bench.prepare(replace(case, server="mlflow"), Path(folder) / case.name)
             programs = environment_programs(case, mlflow, bench.context)
             title = f"{case.name.capitalize()}: {case.summary}; {bench.packages} packages"
+            results[title] = run_in_turn(programs, rounds=options.rounds, report=say)
+    return results
+
+
+def measure_bundles(cases: Sequence[Case], options: argparse.Namespace) -> Results:
+    """Every way from a lock to its files, for each case."""
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
+        for case in cases:
+            say(f"{case.name}: {case.summary}")
+            own = Path(folder) / case.name
+            bench = Bench.prepare(replace(case, server="none"), own)
+            size = sum(wheel.size or 0 for wheel in locked_wheels(bench.context)) / 1e6
+            title = f"{case.name.capitalize()}: {bench.packages} packages, {size:.0f} MB"
+            programs = bundle_programs(bench.context, own)
             results[title] = run_in_turn(programs, rounds=options.rounds, report=say)
     return results
 

@@ -138,7 +138,6 @@ class Transport:
             data=body,
             auth=HTTPBasicAuth(auth[0].encode(), auth[1].encode()) if auth else None,
             proxies={urlsplit(url).scheme: proxy} if (proxy := self.proxy_for(url)) else {},
-            verify=self._certificates(),
             timeout=(self.connect_timeout, self.read_timeout),
             allow_redirects=False,
             stream=True,
@@ -149,8 +148,11 @@ class Transport:
         if session is None:
             from requests import Session
 
+            from envbuild.fetch.tls import TrustingAdapter, trusted
+
             session = Session()
             session.trust_env = False
+            session.mount("https://", TrustingAdapter(trusted(self._certificates())))
             self._local.session = session
         return session
 
@@ -163,8 +165,8 @@ class Transport:
             return ""
         return environ.get(f"{parts.scheme}_proxy") or environ.get("all_proxy", "")
 
-    def _certificates(self) -> str | bool:
-        return next((self.environ[name] for name in _CA_VARIABLES if self.environ.get(name)), True)
+    def _certificates(self) -> str:
+        return next((self.environ[name] for name in _CA_VARIABLES if self.environ.get(name)), "")
 
 
 def with_login(url: str, login: tuple[str, str]) -> str:
