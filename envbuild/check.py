@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from envbuild import __version__
@@ -54,7 +54,8 @@ def check(
 ) -> CheckResult:
     """Compare the context in ``directory`` with what ``model`` and ``options`` ask for now.
 
-    Without ``options`` those count that the lock was made with. Fresh means that nothing that the
+    The options count that the lock was made with; where ``options`` differ from the defaults, they
+    count instead. Fresh means that nothing that the
     lock depends on has changed and that its lock files are as they were written.
 
     Raises:
@@ -68,7 +69,7 @@ def check(
     cwd = (ambient or Ambient.of_process()).cwd
     differences = [
         *_lock_problems(texts, headers),
-        *_input_changes(model, first, options or restore_options(first.options), cwd),
+        *_input_changes(model, first, _asked(first, options), cwd),
     ]
     notes: list[str] = []
     for name, problem in _file_problems(path, first.files):
@@ -76,6 +77,18 @@ def check(
         found.append(f"{name}: {problem}")
     return CheckResult(
         fresh=not differences, differences=tuple(dict.fromkeys(differences)), notes=tuple(notes)
+    )
+
+
+def _asked(header: Header, options: LockOptions | None) -> LockOptions:
+    recorded, usual = restore_options(header.options), LockOptions()
+    if options is None:
+        return recorded
+    names = (field.name for field in fields(LockOptions))
+    given = {name: getattr(options, name) for name in names}
+    return replace(
+        recorded,
+        **{name: value for name, value in given.items() if value != getattr(usual, name)},
     )
 
 

@@ -64,8 +64,9 @@ def _write_lock(
             reporter=progress,
         )
         context = lock.write(directory)
-    terminal.document(lock_document(lock, context.path))
-    terminal.say(lock_text(lock, directory, terminal=terminal))
+    notices = (*lock.notices, *context.notices)
+    terminal.document(lock_document(lock, context.path, notices=notices))
+    terminal.say(lock_text(lock, directory, notices=notices, terminal=terminal))
     return _OK
 
 
@@ -79,7 +80,7 @@ def _check(
 ) -> int:
     from envbuild.check import check
 
-    result = check(model, directory, ambient=ambient)
+    result = check(model, directory, options=lock_options(args), ambient=ambient)
     terminal.document(
         {
             "fresh": result.fresh,

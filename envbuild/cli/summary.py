@@ -38,7 +38,7 @@ __all__ = [
 _LABEL_WIDTH = 10
 
 
-def lock_document(lock: Lock, context: Path) -> dict[str, Any]:
+def lock_document(lock: Lock, context: Path, *, notices: Iterable[Notice]) -> dict[str, Any]:
     """``envbuild lock --json``; documented in ``docs/reference/json.md``."""
     return {
         "model": lock.model.name,
@@ -50,12 +50,12 @@ def lock_document(lock: Lock, context: Path) -> dict[str, Any]:
         "input_digest": lock.input_digest,
         "platforms": [_platform_document(lock, platform) for platform in lock.platforms],
         "changes": [_change_document(change) for change in lock.changes],
-        "notices": [_notice_document(notice) for notice in lock.notices],
+        "notices": [_notice_document(notice) for notice in notices],
         "files": sorted(lock.files()),
     }
 
 
-def lock_text(lock: Lock, directory: Path, *, terminal: Terminal) -> str:
+def lock_text(lock: Lock, directory: Path, *, notices: Iterable[Notice], terminal: Terminal) -> str:
     """The summary after ``envbuild lock``: what is in it, what was changed, what comes next."""
     platforms = ", ".join(str(platform.target.platform) for platform in lock.platforms)
     head = f"Locked {lock.model.name} for {lock.server.name} on {platforms}"
@@ -65,7 +65,7 @@ def lock_text(lock: Lock, directory: Path, *, terminal: Terminal) -> str:
         lines.append(_row(label, _packages_text(lock.plan, platform)))
     lines += [_row("changed", _change_text(change)) for change in lock.changes]
     lines += [_row("to build", text) for text in _to_build(lock.platforms)]
-    lines += _notice_rows(lock.notices, terminal)
+    lines += _notice_rows(notices, terminal)
     lines.append(_row("wrote", f"{directory}: {', '.join(_top_level(lock.files()))}"))
     lines.append(_row("next", f"envbuild export {directory} -o {_bundle_name(directory)}"))
     return "\n".join(lines)

@@ -182,6 +182,33 @@ def test_a_touched_comment_passes_the_check(run: Run, model: Path) -> None:
     assert run("lock", "wine", "--check") == 0
 
 
+def test_check_with_options_asks_whether_the_lock_has_those(
+    run: Run, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("lock", "wine") == 0
+    capsys.readouterr()
+
+    assert run("lock", str(model), "-o", "wine-env", "--check", "--python", "3.11.8") == 1
+    assert capsys.readouterr().out == (
+        "wine-env is stale:\n"
+        "  option: python 3.11.8 added\n"
+        f"next: envbuild lock {model} -o wine-env\n"
+    )
+
+
+@pytest.mark.usefixtures("model")
+def test_an_edited_file_is_kept_and_said(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("lock", "wine") == 0
+    (tmp_path / "wine-env" / "Dockerfile").write_text("FROM scratch\n")
+    capsys.readouterr()
+
+    assert run("lock", "wine") == 0
+    assert "warning   Dockerfile: it was edited by hand" in capsys.readouterr().out
+    assert (tmp_path / "wine-env" / "Dockerfile.edited").read_text() == "FROM scratch\n"
+
+
 def test_check_as_json_has_the_differences(
     run: Run, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,7 +143,9 @@ def test_archives_do_not_reach_outside(tmp_path: Path, hostile: tarfile.TarInfo)
     assert not (tmp_path / "deep/outside").exists()
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", tarred(member("a"))[:40]])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", tarred(member("a"))[:40]], ids=["empty", "text", "truncated"]
+)
 def test_what_is_no_archive_is_told(tmp_path: Path, data: bytes) -> None:
     made = trees(tmp_path)
 
