@@ -110,7 +110,7 @@ class Case:
         if swap:
             draft = self.swap(draft)
         draft = self.fill(self.add_needs(draft, swapped=swap), fill)
-        return self.add_rules(draft)
+        return self.tell_given_up(self.add_rules(draft))
 
     def asked(self) -> Draft:
         """What the model asks for, and the MLflow that the server needs beside it."""
@@ -130,16 +130,23 @@ class Case:
         return bool(full) and allowed and from_index and has_skinny(intersection(full))
 
     def fill(self, draft: Draft, fill: Fill) -> Draft:
-        """With the recorded versions; those that ``fill`` leaves out are told as given up."""
-        if not self.fills_in:
-            return draft
-        decided = {entry.name for entry in self.constraints if entry.name} | self.relaxed
+        """With the recorded versions that ``fill`` stands for."""
         wanted = [record for record in self.records if _is_filled(record, fill)]
-        entries, changes = fill_in(draft.requirements, wanted, decided=decided)
-        _, possible = fill_in(draft.requirements, self.records, decided=decided)
-        given_up = [_given_up(change) for change in possible if change not in changes]
-        told = [change for change in given_up if change not in draft.changes]
-        return replace(draft, requirements=entries, changes=(*draft.changes, *changes, *told))
+        entries, changes = self._filled(draft, wanted)
+        return replace(draft, requirements=entries, changes=(*draft.changes, *changes))
+
+    def tell_given_up(self, draft: Draft) -> Draft:
+        """With a change for each recorded version that could have been filled in and was not."""
+        _, possible = self._filled(draft, self.records)
+        return draft.adding([], map(_given_up, possible))
+
+    def _filled(
+        self, draft: Draft, records: Iterable[Record]
+    ) -> tuple[tuple[PipRequirement, ...], tuple[Change, ...]]:
+        if not self.fills_in:
+            return draft.requirements, ()
+        decided = {entry.name for entry in self.constraints if entry.name} | self.relaxed
+        return fill_in(draft.requirements, records, decided=decided)
 
     def swap(self, draft: Draft) -> Draft:
         """With mlflow-skinny of the same version in place of mlflow, extras and markers kept."""
@@ -236,16 +243,17 @@ class Case:
         reason = f"{self.server.name} needs it, and the model does not ask for it"
         return draft.adding([entry], [_added(entry, reason)])
 
+    def why_not_full(self) -> str:
+        """What of full mlflow stands in the server's way."""
+        return self.server.swap_because or f"full mlflow caps what {self.server.name} needs"
+
     def _swapped(self, full: PipRequirement, skinny: PipRequirement) -> Change:
         return Change(
             kind="swapped",
             name=str(MLFLOW),
             before=full.pep508(),
             after=skinny.pep508(),
-            reason=(
-                f"full mlflow caps what {self.server.name} needs; mlflow-skinny of the same"
-                " version loads models as well"
-            ),
+            reason=f"{self.why_not_full()}; mlflow-skinny of the same version loads models as well",
             origin=str(full.origin),
         )
 

@@ -168,6 +168,7 @@ def _raise_contradictions(case: Case, sets: Sequence[PackageSet]) -> None:
     if case.options.strict_server and (obstacles := excluded_always(case, sets[0])):
         details += [f"{obstacle.theirs.name}: {obstacle}" for obstacle in obstacles]
         kept = case.options.keep_mlflow and any(o.theirs.name == MLFLOW for o in obstacles)
+        details += [case.why_not_full()] if kept else []
         remedies.append("leave out --keep-mlflow" if kept else "leave out --strict-server")
     if details:
         raise ConflictError(

@@ -103,6 +103,7 @@ class ServerProfile:
     package_sets: tuple[PackageSet, ...]
     mlflow: MLflowNeed = "none"
     skinny_swap: bool = False  # full mlflow may be replaced by mlflow-skinny
+    swap_because: str = ""  # what of full mlflow stands in the way
     model_decides_mlflow: bool = False
     scoring_needs: tuple[PipRequirement, ...] = ()  # what the script imports beside mlflow-skinny
     script: str = ""
@@ -168,7 +169,7 @@ def _profile(reader: TableReader, *, path: Path | None) -> ServerProfile:
     kind = reader.text("kind", default="online", choices=("online", "batch", "none"))
     script, mlflow = reader.table("script"), reader.table("mlflow")
     script.only("name", "needs")
-    mlflow.only("needs", "swap", "model-decides")
+    mlflow.only("needs", "swap", "because", "model-decides")
     need = mlflow.text("needs", default="none", choices=tuple(_NEEDS))
     profile = ServerProfile(
         name=reader.text("name"),
@@ -176,6 +177,7 @@ def _profile(reader: TableReader, *, path: Path | None) -> ServerProfile:
         package_sets=_package_sets(reader),
         mlflow=_NEEDS.get(need, "none"),
         skinny_swap=mlflow.flag("swap"),
+        swap_because=mlflow.text("because", default=""),
         model_decides_mlflow=mlflow.flag("model-decides"),
         scoring_needs=script.requirements("needs"),
         script=script.text("name") if reader.has("script") else "",
