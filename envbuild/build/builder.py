@@ -24,7 +24,7 @@ from envbuild.platforms import Target
 
 __all__ = ["Bench", "CachedBuilder", "Made"]
 
-_RECIPE = 2
+_RECIPE = 3
 """Raised when the way of building changes, so that older results are not taken for new ones."""
 
 
@@ -117,6 +117,7 @@ class CachedBuilder:
             list(target.python_minor),
             target.platform.name,
             list(target.glibc),
+            problem.cutoff.isoformat() if problem.cutoff else "",
             *self.bench.identity(),
         ]
         return sha256_bytes(json.dumps(question).encode())

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from envbuild.ambient import Ambient
 from envbuild.build.builder import Made
 from envbuild.build.interface import BuildProblem
-from envbuild.build.pins import BuildPins, PinResolver
+from envbuild.build.pins import BuildPins, PinResolver, Question
 from envbuild.build.project import LEGACY, read_build_system
 from envbuild.build.sources import SourceTrees
 from envbuild.build.wheelfile import read_wheel
@@ -76,11 +76,10 @@ class DockerBench:
         _ask_for_pep517(checkout.project)
         requires = {*system.requires, *_ASKED_FOR_LATER.get(_root_of(system.backend), ())}
         project = _ROOT / "source" / checkout.project.relative_to(workdir / "source").as_posix()
+        question = Question(name=problem.name, target=problem.target, cutoff=problem.cutoff)
         client = _connect(self.ambient.environ)
         for _ in range(_MOST_ROUNDS):
-            pins = self.pins.pin(
-                sorted(requires), problem.target, name=problem.name, workdir=workdir
-            )
+            pins = self.pins.pin(sorted(requires), question, workdir=workdir)
             self.pins.gather(pins, workdir / "requires")
             run = _ContainerRun(client, self.image, problem, workdir)
             failed = run.build(project, checkout.epoch, log)

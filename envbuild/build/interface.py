@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -67,12 +68,16 @@ Source = ArchiveSource | GitSource | FolderSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildProblem:
-    """One package to build for one target. ``version`` is None where only the build can tell."""
+    """One package to build for one target. ``version`` is None where only the build can tell.
+
+    What the build needs is taken as it was at ``cutoff``, or as it is now where that is None.
+    """
 
     name: NormalizedName
     version: Version | None
     source: Source
     target: Target
+    cutoff: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

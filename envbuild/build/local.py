@@ -18,7 +18,7 @@ from envbuild.build.builder import Made
 from envbuild.build.diagnosis import last_lines
 from envbuild.build.interface import BuildProblem
 from envbuild.build.interpreters import Interpreter, find_interpreter, own_interpreter
-from envbuild.build.pins import BuildPins, PinResolver
+from envbuild.build.pins import BuildPins, PinResolver, Question
 from envbuild.build.project import BuildSystem, read_build_system
 from envbuild.build.sources import SourceTrees
 from envbuild.build.wheelfile import read_wheel
@@ -140,9 +140,8 @@ class _Work:
         self, requires: set[str], python: Path, environment: Mapping[str, str]
     ) -> BuildPins:
         """Fetched and checked by us, then installed from a folder: uv needs no network for it."""
-        pins = self.bench.pins.pin(
-            sorted(requires), self.target, name=self.problem.name, workdir=self.workdir
-        )
+        question = Question(name=self.problem.name, target=self.target, cutoff=self.problem.cutoff)
+        pins = self.bench.pins.pin(sorted(requires), question, workdir=self.workdir)
         if not pins.wheels:
             return pins
         self.bench.pins.gather(pins, self.workdir / "requires")

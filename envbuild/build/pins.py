@@ -1,7 +1,7 @@
 """Build requirements as a lock of their own: exact versions, wheels only, each with its sha256.
 
-They are those of the time of the lock: nothing newer than ``cutoff`` is taken, so that the same
-lock builds with the same tools next year.
+They are those of a time that the lock tells, so that the same lock builds with the same tools next
+year.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["BuildPins", "PinResolver", "PinnedWheel", "newest_upload"]
+__all__ = ["BuildPins", "PinResolver", "PinnedWheel", "Question", "newest_upload"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,15 @@ class BuildPins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """For what pins are wanted: the package that is built, where it is built, and as of when."""
+
+    name: str
+    target: Target
+    cutoff: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PinResolver:
     """Asks uv what satisfies build requirements, once; the answers are kept below ``folder``.
 
@@ -83,25 +92,21 @@ class PinResolver:
     downloader: Downloader
     folder: Path
     indexes: tuple[str, ...] = ()
-    cutoff: datetime | None = None
     constraints: str = ""
 
-    def pin(
-        self, requires: Sequence[str], target: Target, *, name: str, workdir: Path
-    ) -> BuildPins:
-        """Wheels for ``requires`` on ``target``; ``name`` is the package that is built.
+    def pin(self, requires: Sequence[str], question: Question, *, workdir: Path) -> BuildPins:
+        """Wheels that satisfy ``requires``.
 
         Raises:
             BuildError: they cannot be satisfied by wheels with hashes.
         """
         if not requires:
             return BuildPins()
-        known = self.folder / f"{self._key(requires, target)}.json"
+        known = self.folder / f"{self._key(requires, question)}.json"
         if known.exists():
             rows = json.loads(known.read_bytes())
             return BuildPins(wheels=tuple(PinnedWheel(**row) for row in rows))
-        text = self._ask(requires, target, name, workdir)
-        pins = _read(text, target, name)
+        pins = _read(self._ask(requires, question, workdir), question.target, question.name)
         rows = [asdict(wheel) for wheel in pins.wheels]
         write_file(known, json.dumps(rows, indent=2).encode())
         return pins
@@ -121,9 +126,9 @@ class PinResolver:
     def identity(self) -> tuple[str, ...]:
         """What the answers depend on beside the question."""
         indexes = [without_userinfo(index) for index in self.indexes]
-        return (self.cutoff.isoformat() if self.cutoff else "", self.constraints, *indexes)
+        return (self.constraints, *indexes)
 
-    def _ask(self, requires: Sequence[str], target: Target, name: str, workdir: Path) -> str:
+    def _ask(self, requires: Sequence[str], question: Question, workdir: Path) -> str:
         (workdir / "build-requires.in").write_text("".join(f"{line}\n" for line in requires))
         (workdir / "build-constraints.txt").write_text(self.constraints)
         environment = plain_environment(self.ambient.environ, home=workdir)
@@ -132,11 +137,11 @@ class PinResolver:
             # With credentials: nothing is built here, so no foreign code sees them.
             environment["UV_DEFAULT_INDEX"] = self.indexes[0]
             environment["UV_INDEX"] = " ".join(self.indexes[1:])
-        done = self.runner(self._argv(target), env=environment, cwd=workdir)
+        done = self.runner(self._argv(question), env=environment, cwd=workdir)
         if done.returncode == 0:
             return done.stdout
         raise BuildError(
-            f"{name}: its build requirements cannot be had as wheels",
+            f"{question.name}: its build requirements cannot be had as wheels",
             details=(
                 f"it asks for {', '.join(requires)}",
                 *(redact(line) for line in done.stderr.strip().splitlines()),
@@ -144,20 +149,23 @@ class PinResolver:
             remedy="--build-constraint, or a wheel of it by --find-links at lock",
         )
 
-    def _argv(self, target: Target) -> list[str]:
+    def _argv(self, question: Question) -> list[str]:
+        target = question.target
         argv = [uv.find_uv_bin(), "pip", "compile", "--no-config", "--no-progress", "--quiet"]
         argv += ["--format", "pylock.toml", "--no-header", "--only-binary", ":all:"]
         argv += ["--python-version", str(target.python), "--python-platform", target.uv_platform()]
         argv += ["--no-python-downloads", "--constraints", "build-constraints.txt"]
-        if self.cutoff is not None:
-            argv += ["--exclude-newer", self.cutoff.isoformat()]
+        if question.cutoff is not None:
+            argv += ["--exclude-newer", question.cutoff.isoformat()]
         if self.downloader.offline:
             argv += ["--offline"]
         return [*argv, "build-requires.in"]
 
-    def _key(self, requires: Sequence[str], target: Target) -> str:
-        question = [*self.identity(), sorted(requires), str(target.python), target.uv_platform()]
-        return sha256_bytes(json.dumps(question).encode())[:32]
+    def _key(self, requires: Sequence[str], question: Question) -> str:
+        where = (str(question.target.python), question.target.uv_platform())
+        when = question.cutoff.isoformat() if question.cutoff else ""
+        asked = [*self.identity(), sorted(requires), *where, when]
+        return sha256_bytes(json.dumps(asked).encode())[:32]
 
 
 def _read(text: str, target: Target, name: str) -> BuildPins:

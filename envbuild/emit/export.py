@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from envbuild.build.builder import Bench, CachedBuilder
 from envbuild.build.docker import DockerBench, builder_image
 from envbuild.build.interface import Builder
 from envbuild.build.local import LocalBench
-from envbuild.build.pins import PinResolver, newest_upload
+from envbuild.build.pins import PinResolver
 from envbuild.build.sources import SourceTrees
 from envbuild.canonical import FILES, PlatformLock
 from envbuild.context import Context
@@ -32,8 +31,8 @@ from envbuild.emit.manifest import (
     tool_requirements,
 )
 from envbuild.emit.selection import select
-from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for, tools_published
-from envbuild.emit.wheelhouse import HousedWheel, house
+from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for
+from envbuild.emit.wheelhouse import BuildClock, HousedWheel, house
 from envbuild.errors import (
     EnvbuildError,
     LockFileError,
@@ -170,7 +169,6 @@ def _builder(
         downloader=downloader,
         folder=folder / "pins",
         indexes=_with_logins(_indexes(context.locks, options), downloader.transport),
-        cutoff=_cutoff(context),
         constraints="".join(path.read_text("utf-8") for path in options.build_constraints),
     )
     bench: Bench
@@ -211,6 +209,7 @@ class _Exporter:
             downloader=self.downloader,
             builder=self.builder,
             extra=[tool.artefact for tool in self._located(tools)],
+            clock=BuildClock.of(self.context.locks.values()),
             reporter=self.reporter,
         )
         wheels = {name: housed[lock.target] for name, lock in self.locks.items()}
@@ -353,18 +352,6 @@ def _model_files(model: Path) -> Mapping[str, Entry]:
         if path.is_file():
             entries[f"model/{path.relative_to(root).as_posix()}"] = Entry.of_file(path)
     return entries
-
-
-def _cutoff(context: Context) -> datetime | None:
-    """The time of the lock: what builds need is not newer, so that it is the same next year.
-
-    It is that of its newest file, but not before the tools of its Python, since a lock of old
-    packages alone cannot be built by what was there in their time.
-    """
-    newest = newest_upload([lock.pylock for lock in context.locks.values()])
-    if newest is None:
-        return None
-    return max(newest, *(tools_published(lock.target.python) for lock in context.locks.values()))
 
 
 def _with_logins(indexes: Sequence[str], transport: Transport) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -41,13 +42,17 @@ class ReadyWheel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToBuild:
-    """A locked source without a wheel for the target. ``reason`` says why, for people."""
+    """A locked source without a wheel for the target. ``reason`` says why, for people.
+
+    ``published`` is when the source was, where the index tells.
+    """
 
     name: NormalizedName
     version: Version | None
     source: Source
     origin: str
     reason: str
+    published: datetime | None = None
 
 
 Choice = ReadyWheel | ToBuild
@@ -141,6 +146,7 @@ class _Chooser:
             ),
             origin=archive.url or archive.path or "",
             reason=f"no wheel for {self._where()}",
+            published=archive.upload_time,
         )
 
     def _vcs(self, package: Package, vcs: PackageVcs) -> ToBuild:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from envbuild.build.interface import ArchiveSource, Builder, BuildProblem, BuiltWheel
+from envbuild.build.pins import newest_upload
+from envbuild.canonical import PlatformLock
 from envbuild.emit.selection import Choice, ReadyWheel, ToBuild
+from envbuild.emit.tools import tools_published
 from envbuild.errors import BuildError, EnvbuildError
 from envbuild.fetch.download import Artefact, Downloader
 from envbuild.platforms import Target
 from envbuild.reporter import Reporter
 
-__all__ = ["HousedWheel", "house"]
+__all__ = ["BuildClock", "HousedWheel", "house"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +38,34 @@ class HousedWheel:
     built: BuiltWheel | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildClock:
+    """As of when builds take what they need, so that they take the same next year."""
+
+    newest: datetime | None  # of all files of the context's locks
+
+    @classmethod
+    def of(cls, locks: Iterable[PlatformLock]) -> BuildClock:
+        """The clock of a context."""
+        return cls(newest=newest_upload([lock.pylock for lock in locks]))
+
+    def cutoff(self, choice: ToBuild, target: Target) -> datetime | None:
+        """The time of the source, or of the lock where that is not known: a project was built with
+        the tools of its days, and may fail with those of ours.
+
+        But not before the tools of the target's Python, which older ones do not run on. None where
+        the index tells no times.
+        """
+        source = choice.published or self.newest
+        return max(source, tools_published(target.python)) if source else None
+
+
 def house(
     choices: Mapping[Target, Sequence[Choice]],
     *,
     downloader: Downloader,
     builder: Builder,
+    clock: BuildClock,
     extra: Sequence[Artefact],
     reporter: Reporter,
 ) -> tuple[Mapping[Target, tuple[HousedWheel, ...]], Mapping[str, Path]]:
@@ -63,7 +90,7 @@ def house(
                 case ToBuild():
                     reporter.step(f"building {choice.name}")
                     try:
-                        wheels.append(_build(choice, target, builder))
+                        wheels.append(_build(choice, target, clock, builder))
                     except BuildError as error:
                         failures.append(error)
         housed[target] = tuple(wheels)
@@ -106,10 +133,15 @@ def _ready(choice: ReadyWheel, path: Path) -> HousedWheel:
     )
 
 
-def _build(choice: ToBuild, target: Target, builder: Builder) -> HousedWheel:
-    built = builder.build(
-        BuildProblem(name=choice.name, version=choice.version, source=choice.source, target=target)
+def _build(choice: ToBuild, target: Target, clock: BuildClock, builder: Builder) -> HousedWheel:
+    problem = BuildProblem(
+        name=choice.name,
+        version=choice.version,
+        source=choice.source,
+        target=target,
+        cutoff=clock.cutoff(choice, target),
     )
+    built = builder.build(problem)
     return HousedWheel(
         name=choice.name,
         version=built.version,

@@ -18,7 +18,7 @@ from packaging.version import Version
 from envbuild.ambient import Ambient
 from envbuild.build.docker import DockerBench, builder_image
 from envbuild.build.interface import BuildProblem, FolderSource
-from envbuild.build.pins import BuildPins, PinResolver
+from envbuild.build.pins import BuildPins, PinResolver, Question
 from envbuild.build.sources import SourceTrees
 from envbuild.errors import BuildError
 from envbuild.fetch.cache import ArtefactCache
@@ -103,7 +103,7 @@ class Pins:
 
     asked: list[list[str]] = field(default_factory=list)
 
-    def pin(self, requires: list[str], target: Target, *, name: str, workdir: Path) -> BuildPins:
+    def pin(self, requires: list[str], question: Question, *, workdir: Path) -> BuildPins:
         self.asked.append(requires)
         return BuildPins()
 

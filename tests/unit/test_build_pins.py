@@ -9,7 +9,7 @@ import pytest
 from packaging.version import Version
 
 from envbuild.ambient import Ambient
-from envbuild.build.pins import BuildPins, PinnedWheel, PinResolver, newest_upload
+from envbuild.build.pins import BuildPins, PinnedWheel, PinResolver, Question, newest_upload
 from envbuild.errors import BuildError
 from envbuild.fetch.cache import ArtefactCache
 from envbuild.fetch.download import Downloader
@@ -57,13 +57,13 @@ def resolver(
         downloader=Downloader(cache=cache, transport=Transport(environ={}), offline=offline),
         folder=folder / "pins",
         indexes=indexes,
-        cutoff=CUTOFF,
         constraints=constraints,
     )
 
 
 def pin(made: PinResolver, folder: Path, *requires: str) -> BuildPins:
-    return made.pin(requires or ("setuptools",), TARGET, name="spam", workdir=folder)
+    question = Question(name="spam", target=TARGET, cutoff=CUTOFF)
+    return made.pin(requires or ("setuptools",), question, workdir=folder)
 
 
 def test_uv_is_asked_for_wheels_of_the_target_and_the_time(tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_the_same_question_is_asked_once(tmp_path: Path) -> None:
 def test_nothing_is_asked_where_nothing_is_needed(tmp_path: Path) -> None:
     runner = FakeRunner()
 
-    assert resolver(tmp_path, runner).pin((), TARGET, name="spam", workdir=tmp_path) == BuildPins()
+    question = Question(name="spam", target=TARGET)
+
+    assert resolver(tmp_path, runner).pin((), question, workdir=tmp_path) == BuildPins()
     assert runner.asked == []
 
 
