@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks.contestants import ENVBUILD, environment
 from benchmarks.timing import Program
-from envbuild.context import read_context
 from envbuild.emit.selection import ReadyWheel, select
 from envbuild.fetch.download import Artefact
+from envbuild.locking.context import read_context
 from envbuild.options import ExportOptions
 
 __all__ = ["bundle_programs", "locked_wheels"]

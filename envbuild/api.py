@@ -17,11 +17,11 @@ from envbuild.platforms import parse_platform
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from envbuild.check import CheckResult
-    from envbuild.context import Context
     from envbuild.emit.bundle import Bundle
-    from envbuild.lock import Lock
-    from envbuild.verify import Report
+    from envbuild.locking.context import Context
+    from envbuild.locking.lock import Lock
+    from envbuild.locking.staleness import CheckResult
+    from envbuild.verification import Report
 
 __all__ = [
     "EnvbuildError",
@@ -105,7 +105,7 @@ def check(model: Model | str | Path, directory: str | Path) -> CheckResult:
         ModelError, SpecError: the model cannot be read any more.
         LockFileError: there is no context.
     """
-    from envbuild.check import check as _check
+    from envbuild.locking.staleness import check as _check
 
     ambient = Ambient.of_process()
     read = model if isinstance(model, Model) else _read_model(model, ambient=ambient)
@@ -118,7 +118,7 @@ def read_context(directory: str | Path) -> Context:
     Raises:
         LockFileError: none there, not ours, or edited since it was written.
     """
-    from envbuild.context import read_context as _read_context
+    from envbuild.locking.context import read_context as _read_context
 
     return _read_context(directory)
 
@@ -138,8 +138,8 @@ def export(
         BuildError: what has no wheel could not be built.
         OutputError: ``output`` cannot be written, or is something else than a bundle.
     """
-    from envbuild.context import read_context as _read_context
     from envbuild.emit.export import export as _export
+    from envbuild.locking.context import read_context as _read_context
 
     written = _read_context(context) if isinstance(context, str | Path) else context
     return _export(written, Path(output), ambient=Ambient.of_process(), options=options)
@@ -160,6 +160,6 @@ def verify(
         UsageError, LockFileError, ModelError: there is nothing to verify there.
         MissingExtraError, ImageError: an image, and no Docker engine to run it.
     """
-    from envbuild.verify import verify as _verify
+    from envbuild.verification import verify as _verify
 
     return _verify(target, model=model, python_exe=python_exe, allow_network=allow_network)

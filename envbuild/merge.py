@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from packaging.version import Version
 
-from envbuild.conda_names import is_native, show, translate
-from envbuild.contradictions import Contradiction, find_contradictions
-from envbuild.drafts import Case, sort_key
+from envbuild.entries.requirements import CondaRequirement
 from envbuild.errors import ConflictError, PythonVersionError, RuntimeUnsupportedError
-from envbuild.mlflow_releases import MLFLOW
-from envbuild.model import Model
-from envbuild.notices import Notice
-from envbuild.placing import Placed, excluded_always, placements
-from envbuild.plans import Change, MergeOptions, Plan, applies
-from envbuild.platforms import Platform, Target
-from envbuild.pythons import OPTION, agrees, choose_given_python, choose_python
-from envbuild.records import (
+from envbuild.merging.conda_names import is_native, show, translate
+from envbuild.merging.contradictions import Contradiction, find_contradictions
+from envbuild.merging.drafts import Case, sort_key
+from envbuild.merging.mlflow_releases import MLFLOW
+from envbuild.merging.placing import Placed, excluded_always, placements
+from envbuild.merging.plans import Change, MergeOptions, Plan, applies
+from envbuild.merging.records import (
     derive_environment,
     remarks_on_flavors,
     remarks_on_records,
     versions_recorded,
 )
-from envbuild.requirements import CondaRequirement
+from envbuild.model import Model
+from envbuild.notices import Notice
+from envbuild.platforms import Platform, Target
+from envbuild.pythons import OPTION, agrees, choose_given_python, choose_python
 from envbuild.server import PackageSet, ServerProfile
 from envbuild.spec import EnvSpec
 

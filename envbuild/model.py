@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from envbuild import model_files
 from envbuild.ambient import Ambient
 from envbuild.errors import ModelError
-from envbuild.mlmodel import LOG_IT, PYFUNC, Flavor, InputExample, MLmodel, parse_mlmodel
 from envbuild.notices import Notice
+from envbuild.reading import model_files
+from envbuild.reading.mlmodel import LOG_IT, PYFUNC, Flavor, InputExample, MLmodel, parse_mlmodel
+from envbuild.reading.signature import ColumnField, ParamField, Signature, TensorField
+from envbuild.reading.sniff import sniff
+from envbuild.reading.yamltext import MAX_BYTES
 from envbuild.redact import quote
-from envbuild.signature import ColumnField, ParamField, Signature, TensorField
-from envbuild.sniff import sniff
-from envbuild.yamltext import MAX_BYTES
 
 __all__ = [
     "ColumnField",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import IndexKind, IndexOption, PipRequirement
 from envbuild.errors import BuildError, ResolutionError, UsageError
 from envbuild.images import glibc_floor
 from envbuild.merge import Change, MergeOptions, Plan, merge
@@ -21,12 +22,11 @@ from envbuild.options import LockOptions
 from envbuild.origins import Origin
 from envbuild.platforms import Target
 from envbuild.reporter import SILENT, Reporter
-from envbuild.requirements import IndexKind, IndexOption, PipRequirement
 from envbuild.server import load_profile
 from envbuild.spec import EnvSpec, parse_environment, parse_requirements
 
 if TYPE_CHECKING:
-    from envbuild.lock import Lock
+    from envbuild.locking.lock import Lock
     from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
 
 __all__ = ["AUTO", "lock_model", "locked_texts", "plan_environment"]
@@ -80,7 +80,7 @@ def lock_model(
         EnvbuildError: of every family up to IntegrityError; see ``docs/reference/exit-codes.md``.
     """
     from envbuild.emit.context import render
-    from envbuild.lock import make_lock
+    from envbuild.locking.lock import make_lock
 
     reporter.step("merging the model's requirements with the server's")
     _, plans = plan_environment(model, options, ambient=ambient)
@@ -99,7 +99,7 @@ def lock_model(
 def locked_texts(directory: Path) -> dict[str, str]:
     """The text of each lock file in ``directory`` by platform name; none where there is no lock."""
     from envbuild.errors import LockFileError
-    from envbuild.header import find_locks, parse_header
+    from envbuild.locking.header import find_locks, parse_header
 
     texts: dict[str, str] = {}
     try:

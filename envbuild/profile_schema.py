@@ -10,8 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from envbuild.entries.requirements import PipRequirement
 from envbuild.origins import Origin
-from envbuild.requirements import PipRequirement
 
 __all__ = ["TableReader"]
 

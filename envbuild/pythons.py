@@ -144,7 +144,7 @@ def _no_release(
         return PythonVersionError(f"no release of Python satisfies {named}", where=where)
     nearest = releases.nearest(wanted)
     remedy = f"{OPTION} {nearest}"
-    if _minor(wanted) < releases.oldest:
+    if _minor(wanted) < releases.oldest or all(bound.operator[0] == "<" for bound in request):
         problem = (
             f"{named} is too old: the oldest Python with a server is {_dotted(releases.oldest)}"
         )

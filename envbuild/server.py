@@ -16,11 +16,11 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
+from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import ProfileError
 from envbuild.origins import Origin
 from envbuild.profile_schema import TableReader
 from envbuild.pythons import load_releases
-from envbuild.requirements import PipRequirement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -238,17 +238,14 @@ def _companion(entries: Sequence[PipRequirement]) -> Companion:
 
 def _overlaps(sets: Iterable[PackageSet]) -> Iterator[str]:
     """Sets that are for the same Python with the same rank, so that neither counts first."""
-    numbered = list(enumerate(sets))
-    for (first, one), (second, other) in combinations(numbered, 2):
-        shared = [
-            str(python)
-            for python in load_releases().all()
-            if python in one.python and python in other.python
-        ]
-        if one.rank == other.rank and shared:
+    for (first, one), (second, other) in combinations(enumerate(sets), 2):
+        if one.rank != other.rank:
+            continue
+        shared = next(filter(one.python.contains, other.python.filter(load_releases().all())), None)
+        if shared:
             yield (
                 f"requires[{second}] has the same rank {other.rank} as requires[{first}]"
-                f" for Python {shared[0]}"
+                f" for Python {shared}"
             )
 
 

@@ -6,12 +6,9 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from envbuild.environment_files import EnvironmentFiles
-from envbuild.model import Model
-from envbuild.notices import Notice
-from envbuild.origins import Side
-from envbuild.remarks import remarks_on_names, remarks_on_python, remarks_on_variables
-from envbuild.requirements import (
+from envbuild.entries.environment_files import EnvironmentFiles
+from envbuild.entries.remarks import remarks_on_names, remarks_on_python, remarks_on_variables
+from envbuild.entries.requirements import (
     CondaRequirement,
     FileSource,
     IndexOption,
@@ -20,7 +17,10 @@ from envbuild.requirements import (
     UrlSource,
     VcsSource,
 )
-from envbuild.requirements_file import EntryReader, raise_bad_entries
+from envbuild.entries.requirements_file import EntryReader, raise_bad_entries
+from envbuild.model import Model
+from envbuild.notices import Notice
+from envbuild.origins import Side
 
 __all__ = [
     "CondaRequirement",

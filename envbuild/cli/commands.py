@@ -78,7 +78,7 @@ def _check(
     terminal: Terminal,
     ambient: Ambient,
 ) -> int:
-    from envbuild.check import check
+    from envbuild.locking.staleness import check
 
     result = check(model, directory, options=lock_options(args), ambient=ambient)
     terminal.document(
@@ -100,8 +100,8 @@ def _check(
 
 def _export(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
     from envbuild.cli.summary import bundle_document, bundle_text
-    from envbuild.context import read_context
     from envbuild.emit.export import export
+    from envbuild.locking.context import read_context
 
     with closing(terminal.progress()) as progress:
         bundle = export(
@@ -118,7 +118,7 @@ def _export(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> i
 
 def _verify(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
     from envbuild.fs import write_file
-    from envbuild.verify import verify
+    from envbuild.verification import verify
 
     with closing(terminal.progress()) as progress:
         report = verify(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from envbuild.cli.terminal import Terminal
     from envbuild.emit.bundle import Bundle
     from envbuild.image.build import ImageResult
-    from envbuild.lock import Lock, PlatformLock
+    from envbuild.locking.lock import Lock, PlatformLock
     from envbuild.merge import Change, Plan
     from envbuild.model import Model
     from envbuild.notices import Notice

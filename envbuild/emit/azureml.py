@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from envbuild.emit.scalars import quoted, scalar
-from envbuild.header import Header
+from envbuild.locking.header import Header
 from envbuild.server import Probes
 
 __all__ = ["CODE_FOLDER", "azureml_files"]

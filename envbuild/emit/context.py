@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from envbuild import __version__
-from envbuild.canonical import PlatformLock
 from envbuild.emit.azureml import CODE_FOLDER, azureml_files
 from envbuild.emit.dockerfile import Recipe, dockerfile_text, dockerignore_text
 from envbuild.emit.environment import environment_text
@@ -25,9 +24,10 @@ from envbuild.emit.lockfiles import (
 from envbuild.emit.tools import seeded, tools_for
 from envbuild.errors import IntegrityError, ProfileError
 from envbuild.fs import sha256_bytes
-from envbuild.header import DirectRequirement, Header, Serving, lock_name
-from envbuild.inputs import describe_options
-from envbuild.lock import Lock, need_full_image
+from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.header import DirectRequirement, Header, Serving, lock_name
+from envbuild.locking.inputs import describe_options
+from envbuild.locking.lock import Lock, need_full_image
 from envbuild.merge import Change
 from envbuild.server import ServerProfile
 

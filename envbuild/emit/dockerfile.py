@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envbuild.header import Header
+from envbuild.locking.header import Header
 
 __all__ = ["MODEL_FOLDER", "Recipe", "dockerfile_text", "dockerignore_text"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from envbuild.canonical import FILES
 from envbuild.emit.lockfiles import index_lines
 from envbuild.emit.scalars import scalar
-from envbuild.lock import Lock
+from envbuild.entries.requirements import FileSource, PipRequirement
+from envbuild.locking.canonical import FILES
+from envbuild.locking.lock import Lock
 from envbuild.redact import redact
-from envbuild.requirements import FileSource, PipRequirement
 
 __all__ = ["environment_text"]
 

@@ -15,8 +15,6 @@ from envbuild.build.interface import Builder
 from envbuild.build.local import LocalBench
 from envbuild.build.pins import PinResolver
 from envbuild.build.sources import SourceTrees
-from envbuild.canonical import FILES, PlatformLock
-from envbuild.context import Context
 from envbuild.emit.archive import archive_suffix, read_member, write, write_parts
 from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
 from envbuild.emit.content import Content, Entry, checksums
@@ -44,7 +42,9 @@ from envbuild.fetch.cache import ArtefactCache
 from envbuild.fetch.credentials import CredentialStore
 from envbuild.fetch.download import Artefact, Downloader
 from envbuild.fetch.transport import Transport, with_login
-from envbuild.header import lock_name
+from envbuild.locking.canonical import FILES, PlatformLock
+from envbuild.locking.context import Context
+from envbuild.locking.header import lock_name
 from envbuild.options import ExportOptions
 from envbuild.process import Runner, run
 from envbuild.redact import without_userinfo

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
 
-from envbuild.canonical import PlatformLock
 from envbuild.emit.toml import render_pairs, render_tables
-from envbuild.header import Header, content_digest, lock_name
+from envbuild.entries.requirements import IndexOption
+from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.header import Header, content_digest, lock_name
 from envbuild.redact import redact, without_userinfo
-from envbuild.requirements import IndexOption
 
 __all__ = [
     "index_lines",

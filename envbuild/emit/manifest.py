@@ -16,14 +16,14 @@ from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.version import Version
 
 from envbuild.build.interface import ArchiveSource, BuiltWheel, FolderSource, GitSource
-from envbuild.canonical import PlatformLock
-from envbuild.context import Context
 from envbuild.emit.bundle import FORMAT
 from envbuild.emit.lockfiles import pin, pylock_text
 from envbuild.emit.selection import ReadyWheel, ToBuild
 from envbuild.emit.tools import Tool
 from envbuild.emit.wheelhouse import HousedWheel
-from envbuild.header import Header
+from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.context import Context
+from envbuild.locking.header import Header
 
 __all__ = [
     "index_pages",

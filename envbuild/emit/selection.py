@@ -20,10 +20,10 @@ from packaging.version import Version
 
 from envbuild.build.interface import ArchiveSource, FolderSource, GitSource, Source
 from envbuild.build.ranking import WheelRanking
-from envbuild.canonical import PlatformLock
 from envbuild.errors import BuildError, EnvbuildError, LockFileError
 from envbuild.fetch.download import Artefact
 from envbuild.fs import sha256_tree
+from envbuild.locking.canonical import PlatformLock
 from envbuild.platforms import Target
 
 __all__ = ["Choice", "ReadyWheel", "ToBuild", "select"]

@@ -12,11 +12,11 @@ from packaging.version import Version
 
 from envbuild.build.interface import ArchiveSource, Builder, BuildProblem, BuiltWheel
 from envbuild.build.pins import newest_upload
-from envbuild.canonical import PlatformLock
 from envbuild.emit.selection import Choice, ReadyWheel, ToBuild
 from envbuild.emit.tools import tools_published
 from envbuild.errors import BuildError, EnvbuildError
 from envbuild.fetch.download import Artefact, Downloader
+from envbuild.locking.canonical import PlatformLock
 from envbuild.platforms import Target
 from envbuild.reporter import Reporter
 

@@ -12,11 +12,11 @@ from textwrap import shorten
 from typing import IO, TYPE_CHECKING, Any
 
 from envbuild.ambient import Ambient
-from envbuild.context import Context, read_context
 from envbuild.emit.archive import archive_suffix, extract
 from envbuild.emit.bundle import MANIFEST, Bundle, check_files
 from envbuild.errors import ImageError, UsageError
 from envbuild.image.engine import connect, engine_errors, has_image
+from envbuild.locking.context import Context, read_context
 from envbuild.platforms import PLATFORMS, parse_platform
 from envbuild.redact import redact
 from envbuild.reporter import SILENT, Reporter

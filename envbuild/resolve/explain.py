@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from packaging.utils import NormalizedName
 
+from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import EnvbuildError, ResolutionError
-from envbuild.requirements import PipRequirement
 from envbuild.resolve.conflicts import Budget, Items, diagnose
 from envbuild.resolve.interface import Problem, Resolver
 from envbuild.resolve.remedies import find_remedies, is_no_package

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
+from envbuild.entries.requirements import IndexOption
 from envbuild.errors import (
     BuildError,
     EnvbuildError,
@@ -19,7 +20,6 @@ from envbuild.errors import (
 )
 from envbuild.process import Completed
 from envbuild.redact import redact
-from envbuild.requirements import IndexOption
 
 __all__ = ["Report", "classify", "parse_report", "refused_urls", "unreachable"]
 

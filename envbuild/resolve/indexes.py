@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import tomli_w
 
+from envbuild.entries.requirements import IndexKind, IndexOption, variables_in
 from envbuild.errors import SpecError
 from envbuild.fetch.credentials import split_credentials
 from envbuild.notices import Notice
 from envbuild.origins import Origin
 from envbuild.redact import redact, without_userinfo
-from envbuild.requirements import IndexKind, IndexOption, variables_in
 
 __all__ = ["PYPI", "Indexes", "refuse_secret_query", "sent_variables", "settle_indexes"]
 

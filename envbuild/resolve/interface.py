@@ -10,9 +10,9 @@ from typing import Protocol
 
 from packaging.pylock import Pylock
 
+from envbuild.entries.requirements import IndexOption, PipRequirement
 from envbuild.notices import Notice
 from envbuild.platforms import Target
-from envbuild.requirements import IndexOption, PipRequirement
 
 __all__ = ["Problem", "Resolution", "Resolver", "ResolverOptions"]
 

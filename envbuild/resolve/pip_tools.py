@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import PipRequirement, UrlSource
 from envbuild.errors import (
     BuildError,
     EnvbuildError,
@@ -31,7 +32,6 @@ from envbuild.notices import Notice
 from envbuild.origins import Origin
 from envbuild.process import Completed, Runner, run
 from envbuild.redact import redact
-from envbuild.requirements import PipRequirement, UrlSource
 from envbuild.resolve.indexes import Indexes
 from envbuild.resolve.interface import Problem, Resolution
 from envbuild.resolve.interpreters import Interpreter

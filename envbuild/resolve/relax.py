@@ -10,9 +10,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import ResolutionError, UsageError
 from envbuild.merge import Change
-from envbuild.requirements import PipRequirement
 from envbuild.resolve.explain import explain
 from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.remedies import exact_version

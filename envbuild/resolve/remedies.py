@@ -10,9 +10,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import EnvbuildError
 from envbuild.misnamed import load_misnamed
-from envbuild.requirements import PipRequirement
 from envbuild.resolve.interface import Problem, Resolver
 
 __all__ = ["exact_version", "find_remedies", "is_no_package", "release_beside"]

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import FileSource, PipRequirement
 from envbuild.errors import EnvbuildError
 from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
 from envbuild.fetch.relay import Relay
@@ -17,7 +18,6 @@ from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
 from envbuild.notices import Notice
 from envbuild.process import plain_environment
-from envbuild.requirements import FileSource, PipRequirement
 from envbuild.resolve.failures import unreachable
 from envbuild.resolve.indexes import Indexes, refuse_secret_query, sent_variables, settle_indexes
 from envbuild.resolve.interface import Problem

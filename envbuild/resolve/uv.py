@@ -12,12 +12,12 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import EnvbuildError, ResolutionError, ToolError
 from envbuild.fetch.credentials import CredentialStore, split_credentials
 from envbuild.notices import Notice
 from envbuild.platforms import Target
 from envbuild.process import Completed, Runner, run
-from envbuild.requirements import PipRequirement
 from envbuild.resolve.artefacts import Tidier, was_built
 from envbuild.resolve.failures import classify, parse_report, refused_urls
 from envbuild.resolve.interface import Problem, Resolution

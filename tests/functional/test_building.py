@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.context import Context
 from envbuild.emit.bundle import Bundle
 from envbuild.errors import BuildError, EnvbuildError, IndexUnavailableError
 from envbuild.fs import sha256_file
+from envbuild.locking.context import Context
 from envbuild.options import ExportOptions
 from tests.support.contexts import context_of
 from tests.support.exporting import Site, package, this_python

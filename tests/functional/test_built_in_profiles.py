@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from envbuild.lock import Lock
+from envbuild.locking.lock import Lock
 from envbuild.server import BUILT_IN, load_profile
 from tests.functional.test_hadolint import lint
 from tests.support.locks import lock, make_model, make_plan, package, requirement, resolution
@@ -55,7 +55,7 @@ def test_the_files_of_a_profile_fit_its_kind(name: str, tmp_path: Path) -> None:
 
 
 def test_a_check_loads_no_more_than_it_needs() -> None:
-    code = f"import sys, envbuild.check; print([n for n in {HEAVY!r} if n in sys.modules])"
+    code = f"import sys, envbuild.locking.staleness; print([n for n in {HEAVY!r} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

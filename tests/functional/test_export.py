@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.context import read_context
 from envbuild.emit.bundle import check_files, read_bundle
 from envbuild.errors import LockFileError, OutputError, UsageError
 from envbuild.fs import sha256_file
+from envbuild.locking.context import read_context
 from envbuild.options import ExportOptions
 from tests.support.environments import scrubbed
 from tests.support.exporting import Site, package

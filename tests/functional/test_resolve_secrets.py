@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import UrlSource, VcsSource
 from envbuild.errors import IndexUnavailableError, SpecError
 from envbuild.process import Completed, run
-from envbuild.requirements import UrlSource, VcsSource
 from envbuild.resolve.uv import UvResolver
 from tests.functional.test_resolve_uv import PYPROJECT, backend, git_repository
 from tests.support.index import Index, sdist, wheel

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.pylock import Pylock
 
+from envbuild.entries.requirements import FileSource, PipRequirement, UrlSource, VcsSource
 from envbuild.errors import (
     BuildError,
     IndexUnavailableError,
@@ -21,7 +22,6 @@ from envbuild.errors import (
 )
 from envbuild.origins import Origin
 from envbuild.platforms import parse_platform
-from envbuild.requirements import FileSource, PipRequirement, UrlSource, VcsSource
 from envbuild.resolve.interface import ResolverOptions
 from envbuild.resolve.uv import UvResolver
 from tests.support.index import Index, sdist, wheel

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.context import Context
 from envbuild.errors import EnvbuildError
+from envbuild.locking.context import Context
 from envbuild.options import ExportOptions
 from tests.support.exporting import Site, package
 from tests.support.index import Index, wheel

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.context import read_context
 from envbuild.emit.bundle import Bundle
 from envbuild.emit.content import Content, Entry, checksums
 from envbuild.errors import LockFileError, UsageError
+from envbuild.locking.context import read_context
 from envbuild.options import ExportOptions
-from envbuild.verify import Report, verify
+from envbuild.verification import Report, verify
 from tests.support.contexts import context_of
 from tests.support.environments import running, scrubbed
 from tests.support.exporting import Site, package

@@ -13,15 +13,23 @@ import uv
 from envbuild.model import read_model
 from envbuild.process import plain_environment, run
 from envbuild.reporter import SILENT
-from envbuild.verify import serving
-from envbuild.verify.bench import Bench
-from envbuild.verify.environment import check_dependencies, import_everything
-from envbuild.verify.examples import find_example
-from envbuild.verify.ledger import Ledger
-from envbuild.verify.report import StepResult
-from envbuild.verify.room import quiet_environment
-from envbuild.verify.sandbox import _WAYS, PROBES, Namespace, Open, Sandbox, find_namespace, judge
-from envbuild.verify.work import Place, Subject, predict, serve
+from envbuild.verification import serving
+from envbuild.verification.bench import Bench
+from envbuild.verification.environment import check_dependencies, import_everything
+from envbuild.verification.examples import find_example
+from envbuild.verification.ledger import Ledger
+from envbuild.verification.report import StepResult
+from envbuild.verification.room import quiet_environment
+from envbuild.verification.sandbox import (
+    _WAYS,
+    PROBES,
+    Namespace,
+    Open,
+    Sandbox,
+    find_namespace,
+    judge,
+)
+from envbuild.verification.work import Place, Subject, predict, serve
 from tests.support.environments import running
 from tests.support.index import wheel
 from tests.support.interpreters import SUPPORTED

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from envbuild.ambient import Ambient
-from envbuild.context import Context
 from envbuild.emit.bundle import Bundle
 from envbuild.emit.export import export
 from envbuild.errors import BuildError
+from envbuild.locking.context import Context
 from envbuild.options import ExportOptions
 from tests.live.test_export import resolve
 from tests.support.contexts import context_of, lock_of

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envbuild.ambient import Ambient
-from envbuild.context import Context
 from envbuild.emit.export import export
+from envbuild.locking.context import Context
 from envbuild.options import LockOptions
 from envbuild.resolve.interface import Problem
 from envbuild.resolve.uv import UvResolver

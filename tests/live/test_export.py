@@ -14,9 +14,9 @@ import pytest
 import uv
 
 from envbuild.ambient import Ambient
-from envbuild.context import Context
 from envbuild.emit.bundle import Bundle, check_files
 from envbuild.emit.export import export
+from envbuild.locking.context import Context
 from tests.support import loopback_only
 from tests.support.contexts import context_of, lock_of
 from tests.support.environments import scrubbed

@@ -9,11 +9,11 @@ from pathlib import Path
 from packaging.pylock import Pylock
 from packaging.version import Version
 
-from envbuild.canonical import PlatformLock
-from envbuild.context import Context, read_context
 from envbuild.emit.lockfiles import lock_name, pylock_text
 from envbuild.fs import sha256_bytes
-from envbuild.header import Header, Serving
+from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.context import Context, read_context
+from envbuild.locking.header import Header, Serving
 from envbuild.platforms import Target, parse_platform
 
 if sys.version_info >= (3, 11):

@@ -11,10 +11,10 @@ from pathlib import Path
 from packaging.version import Version
 
 from envbuild.ambient import Ambient
-from envbuild.context import read_context
 from envbuild.emit.export import export
 from envbuild.emit.tools import Tool
 from envbuild.fetch.download import Artefact
+from envbuild.locking.context import read_context
 from envbuild.options import ExportOptions
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from packaging.version import Version
 
 from envbuild.ambient import Ambient
-from envbuild.canonical import PlatformLock
-from envbuild.context import Context
 from envbuild.emit.bundle import Bundle
 from envbuild.emit.export import export
 from envbuild.emit.tools import Tool
 from envbuild.fetch.download import Artefact
+from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.context import Context
 from envbuild.options import ExportOptions
 from envbuild.platforms import Target, parse_platform
 from tests.support.contexts import context_of, lock_of

@@ -15,7 +15,7 @@ from unittest import mock
 
 from packaging.specifiers import SpecifierSet
 
-from envbuild.lock import Lock
+from envbuild.locking.lock import Lock
 from envbuild.merge import Change
 from envbuild.options import LockOptions
 from envbuild.platforms import parse_platform

@@ -23,13 +23,19 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from envbuild.emit.context import render
-from envbuild.lock import Lock, make_lock
+from envbuild.entries.requirements import (
+    FileSource,
+    IndexKind,
+    IndexOption,
+    PipRequirement,
+    VcsSource,
+)
+from envbuild.locking.lock import Lock, make_lock
 from envbuild.merge import Change, Plan
 from envbuild.model import Flavor, Model
 from envbuild.options import LockOptions
 from envbuild.origins import Origin, Side
 from envbuild.platforms import Target, parse_platform
-from envbuild.requirements import FileSource, IndexKind, IndexOption, PipRequirement, VcsSource
 from envbuild.resolve.interface import Resolution
 from envbuild.server import PackageSet, Probes, ServerProfile
 from envbuild.spec import EnvSpec, PythonRequest

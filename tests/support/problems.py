@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from envbuild.ambient import Ambient
+from envbuild.entries.requirements import IndexKind, IndexOption, PipRequirement
 from envbuild.origins import Origin, Side
 from envbuild.platforms import Target, parse_platform
-from envbuild.requirements import IndexKind, IndexOption, PipRequirement
 from envbuild.resolve.interface import Problem, ResolverOptions
 
 __all__ = ["ambient_of", "index_option", "problem", "requirement", "target"]

@@ -14,7 +14,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from envbuild.header import Serving
+from envbuild.locking.header import Serving
 from envbuild.server import Probes
 from tests.support.index import Distribution, wheel
 

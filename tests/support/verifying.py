@@ -9,9 +9,9 @@ from pathlib import Path
 from envbuild.errors import ToolError
 from envbuild.model import ColumnField, Flavor, Model, Signature
 from envbuild.process import Completed
-from envbuild.verify.bench import Bench
-from envbuild.verify.examples import Example, NoExample
-from envbuild.verify.sandbox import Open
+from envbuild.verification.bench import Bench
+from envbuild.verification.examples import Example, NoExample
+from envbuild.verification.sandbox import Open
 
 __all__ = ["NONE", "TABLE", "Answers", "bench", "done", "model", "result"]
 

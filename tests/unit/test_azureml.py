@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbuild.emit.azureml import azureml_files
-from envbuild.header import Header, Serving
+from envbuild.locking.header import Header, Serving
 from tests.unit.test_header import HEADER
 
 

@@ -8,8 +8,8 @@ import pytest
 from packaging.pylock import Package, PackageArchive, PackageVcs, PackageWheel, Pylock
 from packaging.version import Version
 
-from envbuild.canonical import PlatformLock, canonicalize
 from envbuild.errors import IntegrityError, ModelError, ResolutionError
+from envbuild.locking.canonical import PlatformLock, canonicalize
 from envbuild.platforms import Target
 from tests.support.locks import (
     archive,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.conda_entries import parse_match_spec, python_specifier
+from envbuild.entries.conda_entries import parse_match_spec, python_specifier
+from envbuild.entries.pip_sources import EntryError
+from envbuild.entries.requirements import CondaRequirement
 from envbuild.origins import Origin
-from envbuild.pip_sources import EntryError
-from envbuild.requirements import CondaRequirement
 
 ORIGIN = Origin(side="model", file="conda.yaml", position="dependencies[0]")
 

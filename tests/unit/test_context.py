@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.context import read_context
 from envbuild.errors import IntegrityError, LockFileError, OutputError, ProfileError
-from envbuild.lock import Lock
+from envbuild.locking.context import read_context
+from envbuild.locking.lock import Lock
 from envbuild.notices import Notice
 from envbuild.options import LockOptions
 from envbuild.platforms import parse_platform

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from envbuild.emit.dockerfile import Recipe, dockerfile_text, dockerignore_text
-from envbuild.lock import default_base_image, need_full_image
+from envbuild.locking.lock import default_base_image, need_full_image
 from envbuild.options import LockOptions
 from tests.support.locks import (
     git,

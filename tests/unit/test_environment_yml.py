@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from envbuild.emit.environment import environment_text
 from envbuild.emit.scalars import quoted, scalar
-from envbuild.lock import Lock
+from envbuild.entries.requirements import CondaRequirement
+from envbuild.locking.lock import Lock
 from envbuild.merge import Plan
 from envbuild.origins import Origin
-from envbuild.requirements import CondaRequirement
 from tests.support.locks import (
     folder,
     lock,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from envbuild.emit.toml import render_tables
 from envbuild.errors import LockFileError
-from envbuild.header import (
+from envbuild.locking.header import (
     SCHEMA,
     DirectRequirement,
     Header,

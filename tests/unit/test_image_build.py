@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from envbuild.ambient import Ambient
-from envbuild.context import Context
 from envbuild.emit.bundle import MANIFEST
 from envbuild.emit.content import Content, Entry, checksums
 from envbuild.errors import ImageError, IntegrityError, UsageError
 from envbuild.image.build import BuildOptions, ImageResult, Layer, build, push
+from envbuild.locking.context import Context
 from tests.support.contexts import context_of, lock_of
 from tests.support.engine import FakeEngine, FakeImage
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from envbuild.entries.requirements import IndexOption
 from envbuild.errors import SpecError
-from envbuild.requirements import IndexOption
 from envbuild.resolve.indexes import PYPI, Indexes, settle_indexes
 from tests.support.problems import index_option
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from envbuild.entries.requirements import CondaRequirement, PipRequirement
 from envbuild.errors import ModelError, UsageError
-from envbuild.inputs import (
+from envbuild.locking.inputs import (
     OptionValue,
     compare_inputs,
     describe_inputs,
@@ -25,7 +26,6 @@ from envbuild.model import Flavor
 from envbuild.options import LockOptions
 from envbuild.origins import Origin
 from envbuild.platforms import parse_platform
-from envbuild.requirements import CondaRequirement, PipRequirement
 from envbuild.server import Companion, PackageSet, Probes, ServerProfile
 from envbuild.spec import EnvSpec
 from tests.support.locks import index, make_model, online_profile, python_request, requirement

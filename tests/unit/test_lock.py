@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from packaging.pylock import Package
 
 from envbuild.errors import ResolutionError
-from envbuild.lock import Lock
+from envbuild.locking.lock import Lock
 from envbuild.merge import Change
 from envbuild.notices import Notice
 from envbuild.options import LockOptions

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageVcs, Pylock
 
-from envbuild.canonical import FILES, PlatformLock, canonicalize
 from envbuild.emit.lockfiles import (
     index_lines,
     needs_credentials,
@@ -26,9 +25,10 @@ from envbuild.emit.lockfiles import (
     unhashed_text,
 )
 from envbuild.emit.toml import render_pairs, render_tables
-from envbuild.header import content_digest, parse_header, split_lock
+from envbuild.entries.requirements import IndexKind
+from envbuild.locking.canonical import FILES, PlatformLock, canonicalize
+from envbuild.locking.header import content_digest, parse_header, split_lock
 from envbuild.origins import Origin
-from envbuild.requirements import IndexKind
 from tests.support.locks import (
     archive,
     git,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envbuild.errors import ModelError
-from envbuild.mlmodel import EnvironmentNames, InputExample, MLmodel, parse_mlmodel
+from envbuild.reading.mlmodel import EnvironmentNames, InputExample, MLmodel, parse_mlmodel
 
 
 def parse(text: str) -> MLmodel:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbuild.errors import ModelError
-from envbuild.model_files import (
+from envbuild.reading.model_files import (
     contains,
     find_models,
     inner_name,

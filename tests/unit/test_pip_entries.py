@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envbuild.entries.pip_entries import Entry, Include, parse_entry
+from envbuild.entries.pip_sources import EntryError
+from envbuild.entries.requirements import (
+    FileSource,
+    IndexOption,
+    PipRequirement,
+    UrlSource,
+    VcsSource,
+)
 from envbuild.model import Model
 from envbuild.notices import Notice
 from envbuild.origins import Origin
-from envbuild.pip_entries import Entry, Include, parse_entry
-from envbuild.pip_sources import EntryError
-from envbuild.requirements import FileSource, IndexOption, PipRequirement, UrlSource, VcsSource
 
 ORIGIN = Origin(side="model", file="conda.yaml", position="dependencies[2].pip[0]")
 HASH = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2

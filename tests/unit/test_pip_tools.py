@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from envbuild.entries.requirements import UrlSource
 from envbuild.errors import (
     BuildError,
     EnvbuildError,
@@ -20,7 +21,6 @@ from envbuild.errors import (
     UsageError,
 )
 from envbuild.platforms import parse_platform
-from envbuild.requirements import UrlSource
 from envbuild.resolve.interface import Problem, Resolution, ResolverOptions
 from envbuild.resolve.pip_tools import PipToolsResolver
 from tests.support.problems import ambient_of, index_option, problem, requirement

@@ -7,9 +7,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 
-from envbuild.errors import SpecError
-from envbuild.origins import Origin
-from envbuild.requirements import (
+from envbuild.entries.requirements import (
     CondaRequirement,
     FileSource,
     IndexOption,
@@ -18,6 +16,8 @@ from envbuild.requirements import (
     VcsSource,
     variables_in,
 )
+from envbuild.errors import SpecError
+from envbuild.origins import Origin
 
 ORIGIN = Origin(side="model", file="conda.yaml", position="dependencies[2].pip[0]")
 NAME = NormalizedName("wine")

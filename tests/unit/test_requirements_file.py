@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from envbuild.entries.requirements_file import (
+    BadEntry,
+    EntryReader,
+    logical_lines,
+    raise_bad_entries,
+)
 from envbuild.errors import SpecError
 from envbuild.model import Model
 from envbuild.origins import Origin
-from envbuild.requirements_file import BadEntry, EntryReader, logical_lines, raise_bad_entries
 
 
 def make_model(folder: Path, **files: str) -> Model:

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.signature import ColumnField, ParamField, Signature, TensorField, parse_signature
-from envbuild.yamltext import Value
+from envbuild.reading.signature import (
+    ColumnField,
+    ParamField,
+    Signature,
+    TensorField,
+    parse_signature,
+)
+from envbuild.reading.yamltext import Value
 
 
 def inputs(*fields: Any) -> Signature | None:

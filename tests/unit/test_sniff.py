@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from envbuild.sniff import sniff
+from envbuild.reading.sniff import sniff
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from envbuild.entries.python_env import request_python
 from envbuild.errors import ModelError, SpecError
 from envbuild.model import EnvironmentFile, Model
 from envbuild.origins import Origin
-from envbuild.python_env import request_python
 from envbuild.spec import EnvSpec, parse_environment, parse_requirements
 from tests.support.paths import MODELS
 from tests.support.readings import read

@@ -10,10 +10,10 @@ from packaging.utils import canonicalize_name
 
 from envbuild.errors import ToolError
 from envbuild.process import Completed
-from envbuild.verify import environment
-from envbuild.verify.imports import excuses, judge_imports, skipped_modules
-from envbuild.verify.report import passed, skipped
-from envbuild.verify.sandbox import Open
+from envbuild.verification import environment
+from envbuild.verification.imports import excuses, judge_imports, skipped_modules
+from envbuild.verification.report import passed, skipped
+from envbuild.verification.sandbox import Open
 from tests.support.verifying import Answers, bench, done
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.mlmodel import InputExample
 from envbuild.model import ColumnField, Model, Signature, TensorField
-from envbuild.verify.examples import Example, NoExample, find_example
+from envbuild.reading.mlmodel import InputExample
+from envbuild.verification.examples import Example, NoExample, find_example
 
 
 def model(

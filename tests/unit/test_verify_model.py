@@ -6,9 +6,9 @@ from pathlib import Path
 
 from envbuild.errors import ToolError
 from envbuild.model import Flavor, Model
-from envbuild.verify.examples import Example
-from envbuild.verify.prediction import load_and_predict, missing_weights
-from envbuild.verify.report import skipped
+from envbuild.verification.examples import Example
+from envbuild.verification.prediction import load_and_predict, missing_weights
+from envbuild.verification.report import skipped
 from tests.support.verifying import NONE, bench, model, result
 
 

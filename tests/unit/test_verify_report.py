@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.verify.report import Outcome, Report, StepResult, failed, passed, skipped
+from envbuild.verification.report import Outcome, Report, StepResult, failed, passed, skipped
 
 GOOD = passed("install", "install.sh, without a network").after(4.4561)
 BAD = failed("modules import", "1 of 2 modules cannot be imported", "spam: spam: <boom>").after(0.5)
@@ -90,13 +90,13 @@ def test_the_junit_file_has_a_case_for_each_step() -> None:
 <?xml version="1.0" encoding="utf-8"?>
 <testsuites tests="3" failures="1" skipped="1" errors="0" time="4.956">
   <testsuite name="seed-bundle" tests="3" failures="1" skipped="1" errors="0" time="4.956">
-    <testcase classname="envbuild.verify.bundle" name="install" time="4.456">
+    <testcase classname="envbuild.verification.bundle" name="install" time="4.456">
       <system-out>install.sh, without a network</system-out>
     </testcase>
-    <testcase classname="envbuild.verify.bundle" name="modules import" time="0.500">
+    <testcase classname="envbuild.verification.bundle" name="modules import" time="0.500">
       <failure message="1 of 2 modules cannot be imported">spam: spam: &lt;boom&gt;</failure>
     </testcase>
-    <testcase classname="envbuild.verify.bundle" name="model loads" time="0.000">
+    <testcase classname="envbuild.verification.bundle" name="model loads" time="0.000">
       <skipped message="no model was given; try: --model DIR" />
     </testcase>
   </testsuite>

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from envbuild.errors import ToolError
-from envbuild.verify.room import quiet_environment
-from envbuild.verify.sandbox import Open, find_namespace, judge, probe_result
+from envbuild.verification.room import quiet_environment
+from envbuild.verification.sandbox import Open, find_namespace, judge, probe_result
 from tests.support.verifying import Answers, done, result
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.header import Serving
+from envbuild.locking.header import Serving
 from envbuild.model import ColumnField
 from envbuild.process import Completed
 from envbuild.reporter import SILENT
 from envbuild.server import Probes
-from envbuild.verify.examples import Example, NoExample
-from envbuild.verify.ledger import Ledger
-from envbuild.verify.report import skipped
-from envbuild.verify.serving import Start, Table, batch_table, requests_for, serve
-from envbuild.verify.work import Place, Subject, ask, batch, predict, steps_for
-from envbuild.verify.work import serve as let_serve
+from envbuild.verification.examples import Example, NoExample
+from envbuild.verification.ledger import Ledger
+from envbuild.verification.report import skipped
+from envbuild.verification.serving import Start, Table, batch_table, requests_for, serve
+from envbuild.verification.work import Place, Subject, ask, batch, predict, steps_for
+from envbuild.verification.work import serve as let_serve
 from tests.support.verifying import NONE, TABLE, bench, done, model, result
 
 PROBES = Probes(liveness="/", readiness="/", scoring="/score")

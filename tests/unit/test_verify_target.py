@@ -10,9 +10,9 @@ import pytest
 from envbuild.emit.bundle import MANIFEST
 from envbuild.errors import LockFileError, UsageError
 from envbuild.reporter import SILENT
-from envbuild.verify.ledger import Ledger
-from envbuild.verify.report import passed, skipped
-from envbuild.verify.target import Archive, Folder, Image, this_platform, understand
+from envbuild.verification.ledger import Ledger
+from envbuild.verification.report import passed, skipped
+from envbuild.verification.target import Archive, Folder, Image, this_platform, understand
 
 
 def test_a_folder_with_a_manifest_is_a_bundle(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbuild.errors import ModelError
-from envbuild.yamltext import MAX_BYTES, Document, Value, decode, kind_of, parse_yaml
+from envbuild.reading.yamltext import MAX_BYTES, Document, Value, decode, kind_of, parse_yaml
 
 LOADERS = [yaml.SafeLoader] + [
     getattr(yaml, name) for name in ("CSafeLoader",) if hasattr(yaml, name)

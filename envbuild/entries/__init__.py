@@ -1,0 +1,1 @@
+"""Entries of environment files: pip lines, MatchSpecs, and the files that hold them."""

@@ -1,0 +1,106 @@
+"""What there is to say of an environment without stopping: names, addresses, versions of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from packaging.utils import canonicalize_name
+
+from envbuild.entries.requirements import (
+    CondaRequirement,
+    IndexOption,
+    PipRequirement,
+    PythonRequest,
+    variables_in,
+)
+from envbuild.misnamed import Misnamed, load_misnamed
+from envbuild.notices import Notice
+
+__all__ = ["remarks_on_names", "remarks_on_python", "remarks_on_variables"]
+
+# Micro releases that stand for a whole minor version where only the minor matters.
+_MICROS = range(40)
+_PLATFORM_MARKERS = ("sys_platform", "platform_system", "os_name")
+
+
+def remarks_on_names(
+    pip: Iterable[PipRequirement], conda: Iterable[CondaRequirement]
+) -> Iterator[Notice]:
+    """Each name that is not the package it is taken for."""
+    table = load_misnamed()
+    for requirement in pip:
+        found = table.get(requirement.name or "")
+        if found and not requirement.source and not _is_marked_off(found, requirement):
+            yield _misnamed(found, str(requirement.origin))
+    for package in conda:
+        found = table.get(canonicalize_name(package.name))
+        if found and found.kind in {"windows", "macos"}:
+            yield _misnamed(found, str(package.origin))
+
+
+def remarks_on_python(
+    chosen: PythonRequest | None, others: Iterable[PythonRequest]
+) -> Iterator[Notice]:
+    """That the files and the record do not agree on the minor version."""
+    if chosen is None:
+        return
+    against = [other for other in others if not _agree(chosen, other)]
+    if against:
+        rest = " and ".join(f"{other.origin.file} has {other.text}" for other in against)
+        message = f"{_named(chosen.text)} counts, though {rest}"
+        yield Notice(code="python-differs", message=message, where=str(chosen.origin))
+
+
+def remarks_on_variables(
+    pip: Iterable[PipRequirement], options: Iterable[IndexOption]
+) -> Iterator[Notice]:
+    """Each environment variable of the user that an address of the model asks for.
+
+    The model decides where the value goes, so the user is told.
+    """
+    for entry in pip:
+        yield from _variables(entry.raw_url, str(entry.origin))
+    for option in options:
+        yield from _variables(option.value, str(option.origin))
+
+
+def _variables(address: str, where: str) -> Iterator[Notice]:
+    if not (names := variables_in(address)):
+        return
+    host = urlsplit(address).netloc.rpartition("@")[2]
+    target = host if host and not variables_in(host) else "the address that it names"
+    message = f"the value of {', '.join(names)} goes to {target} when this is locked"
+    yield Notice(code="variable-used", message=message, where=where, level="note")
+
+
+def _is_marked_off(found: Misnamed, requirement: PipRequirement) -> bool:
+    """Whether a marker already says for which system the requirement is."""
+    marker = str(requirement.marker or "")
+    return found.kind in {"windows", "macos"} and any(name in marker for name in _PLATFORM_MARKERS)
+
+
+def _misnamed(found: Misnamed, where: str) -> Notice:
+    return Notice(
+        code="misnamed",
+        message=found.explanation(),
+        where=where,
+        level="note" if found.is_installable else "warning",
+    )
+
+
+def _agree(one: PythonRequest, other: PythonRequest) -> bool:
+    """Whether some minor version of Python satisfies both."""
+    return any(
+        _allows(one, major, minor) and _allows(other, major, minor)
+        for major, minors in ((2, (6, 7)), (3, range(40)))
+        for minor in minors
+    )
+
+
+def _allows(request: PythonRequest, major: int, minor: int) -> bool:
+    return any(request.specifier.contains(f"{major}.{minor}.{micro}") for micro in _MICROS)
+
+
+def _named(text: str) -> str:
+    return text if text.startswith("python") else f"Python {text}"

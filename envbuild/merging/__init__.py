@@ -1,0 +1,1 @@
+"""The parts of ``merge``: what MLmodel records, what clashes, which line of a server fits."""

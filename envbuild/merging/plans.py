@@ -1,0 +1,79 @@
+"""What merging gives: plans to solve, each with what it changes and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from packaging.version import Version
+
+from envbuild.entries.requirements import IndexOption, PipRequirement
+from envbuild.notices import Notice
+from envbuild.platforms import Target
+from envbuild.server import ServerProfile
+from envbuild.spec import EnvSpec
+
+__all__ = ["Change", "MergeOptions", "Plan", "applies"]
+
+_WARNED_OF = frozenset({"dropped", "older-server", "relaxed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeOptions:
+    """The user's choices that shape the requirements."""
+
+    python: str = ""  # --python
+    fill_in: bool = True  # recorded versions fill in unpinned requirements
+    keep_mlflow: bool = False
+    strict_server: bool = False  # never take an older server than rank 0
+    use_model_indexes: bool = True
+    constraints: tuple[PipRequirement, ...] = ()
+    relax: tuple[str, ...] = ()  # names whose pins may move, or "auto" for any
+    runtime: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something a plan does to what the model asked for.
+
+    ``kind``: ``filled-in``, ``swapped``, ``added``, ``older-server``, ``relaxed``, ``renamed``,
+    ``dropped``.
+    """
+
+    kind: str
+    name: str
+    before: str
+    after: str
+    reason: str
+    origin: str
+
+    @property
+    def level(self) -> Literal["note", "warning"]:
+        """``warning`` where something is given up, ``note`` where it is only said otherwise."""
+        return "warning" if self.kind in _WARNED_OF else "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A merged environment, ready to solve: requirements with origins for one Python.
+
+    ``notices`` are all that was noticed so far: by reading the model, parsing and merging.
+    """
+
+    python: Version
+    runtime: str  # pip | conda
+    server: ServerProfile
+    requirements: tuple[PipRequirement, ...]
+    constraints: tuple[PipRequirement, ...]
+    index_options: tuple[IndexOption, ...]
+    spec: EnvSpec
+    changes: tuple[Change, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+def applies(requirement: PipRequirement, target: Target) -> bool:
+    """Whether the requirement's marker holds for the target; markers of extras do not."""
+    if requirement.marker is None:
+        return True
+    environment = {name: str(value) for name, value in target.marker_environment().items()}
+    return requirement.marker.evaluate({**environment, "extra": ""})

@@ -1,0 +1,1 @@
+"""Files of a model as text and values; nothing here knows what is asked for."""
