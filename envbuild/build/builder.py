@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from envbuild.build.diagnosis import diagnose, last_lines
 from envbuild.build.interface import BuildProblem, BuiltWheel
-from envbuild.build.linkage import Linkage, check_linkage, read_linkage
+from envbuild.build.linkage import Linkage, check_glibc, check_machines, read_linkage
 from envbuild.build.pins import BuildPins
 from envbuild.build.wheelfile import WheelFile
 from envbuild.errors import BuildError
@@ -74,8 +74,12 @@ class CachedBuilder:
         """
         key = self._key(problem)
         record = self.folder / "wheels" / f"{key}.json"
-        if known := self._recall(record):
-            return known
+        built = self._recall(record) or self._make(problem, key, record)
+        # After it was kept: what took long to build is not built again only to be refused again.
+        check_glibc(built.file, built.glibc, problem.target)
+        return built
+
+    def _make(self, problem: BuildProblem, key: str, record: Path) -> BuiltWheel:
         log: list[str] = []
         with _workdir(self.folder / "work" / key[:16]) as workdir:
             try:
@@ -141,7 +145,7 @@ def _checked(problem: BuildProblem, made: Made) -> Linkage:
     fits = made.fits or made.wheel.pure
     if not fits or made.wheel.tags.isdisjoint(problem.target.tags()):
         raise _needs_target(problem.target, made.wheel)
-    check_linkage(made.wheel, linkage, problem.target)
+    check_machines(made.wheel, linkage, problem.target)
     return linkage
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from envbuild.build.wheelfile import WheelFile
 
-__all__ = ["Linkage", "check_linkage", "read_linkage"]
+__all__ = ["Linkage", "check_glibc", "check_machines", "read_linkage"]
 
 _MAGIC = b"\x7fELF"
 _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
@@ -75,11 +75,11 @@ def _read(wheel: WheelFile) -> Linkage:
     )
 
 
-def check_linkage(wheel: WheelFile, linkage: Linkage, target: Target) -> None:
-    """Refuse what does not load on the target's machine or C library.
+def check_machines(wheel: WheelFile, linkage: Linkage, target: Target) -> None:
+    """Refuse code for another machine than the target's.
 
     Raises:
-        BuildError: another machine's code, or a newer glibc than the target has.
+        BuildError: there is some.
     """
     strange = [machine for machine in linkage.machines if machine != target.platform.machine]
     if strange:
@@ -87,12 +87,21 @@ def check_linkage(wheel: WheelFile, linkage: Linkage, target: Target) -> None:
             f"{wheel.file} has code for {', '.join(strange)}, not for {target.platform.machine}",
             remedy="--builder docker",
         )
-    if linkage.glibc is not None and linkage.glibc > target.glibc:
-        has, needs = (f"{major}.{minor}" for major, minor in (target.glibc, linkage.glibc))
-        raise BuildError(
-            f"{wheel.file} was built against glibc {needs}; the base image has {has}",
-            remedy="--builder docker, or a newer --base-image at lock",
-        )
+
+
+def check_glibc(file: str, glibc: tuple[int, int] | None, target: Target) -> None:
+    """Refuse a wheel called ``file`` that needs a newer glibc than the target has.
+
+    Raises:
+        BuildError: it does.
+    """
+    if glibc is None or glibc <= target.glibc:
+        return
+    has, needs = (f"{major}.{minor}" for major, minor in (target.glibc, glibc))
+    raise BuildError(
+        f"{file} was built against glibc {needs}; the target has {has}",
+        remedy="--builder docker, or a newer --base-image at lock",
+    )
 
 
 def _elf_files(wheel: WheelFile) -> Iterator[ELFFile]:

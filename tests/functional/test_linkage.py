@@ -12,7 +12,7 @@ from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from envbuild.build.linkage import Linkage, check_linkage, read_linkage
+from envbuild.build.linkage import Linkage, check_glibc, check_machines, read_linkage
 from envbuild.build.wheelfile import WheelFile
 from envbuild.errors import BuildError
 from envbuild.platforms import Target, parse_platform
@@ -93,13 +93,13 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
 
 def test_a_newer_glibc_than_the_base_image_has_is_refused(tmp_path: Path) -> None:
     module = extension(tmp_path, library(tmp_path, "libc.so.6", version="GLIBC_2.99"))
-    made = wheel(module__so=module)
+    linkage = read_linkage(wheel(module__so=module))
 
     with pytest.raises(BuildError) as caught:
-        check_linkage(made, read_linkage(made), TARGET)
+        check_glibc(FILE, linkage.glibc, TARGET)
 
     assert str(caught.value) == (
-        f"{FILE} was built against glibc 2.99; the base image has 2.28\n"
+        f"{FILE} was built against glibc 2.99; the target has 2.28\n"
         "  try: --builder docker, or a newer --base-image at lock"
     )
 
@@ -111,7 +111,7 @@ def test_code_for_another_machine_is_refused(tmp_path: Path) -> None:
     other = "x86_64" if MACHINE == "aarch64" else "aarch64"
 
     with pytest.raises(BuildError) as caught:
-        check_linkage(made, read_linkage(made), TARGET)
+        check_machines(made, read_linkage(made), TARGET)
 
     assert str(caught.value) == (
         f"{FILE} has code for {other}, not for {MACHINE}\n  try: --builder docker"
@@ -122,4 +122,8 @@ def test_what_fits_is_accepted(tmp_path: Path) -> None:
     module = extension(tmp_path, library(tmp_path, "libc.so.6", version="GLIBC_2.17"))
     made = wheel(module__so=module)
 
-    check_linkage(made, read_linkage(made), TARGET)
+    linkage = read_linkage(made)
+
+    check_machines(made, linkage, TARGET)
+    check_glibc(FILE, linkage.glibc, TARGET)
+    check_glibc(FILE, None, TARGET)
