@@ -34,6 +34,11 @@ BIN = VENV / "bin"
 OLDEST = "3.10"
 NEWEST = "3.13"
 OFFLINE = ("--dist=worksteal", "tests/unit", "tests/functional")
+# What is the same on every Python, and takes minutes: run on one of them.
+ON_ONE_PYTHON = (
+    "--ignore=tests/functional/test_tampering.py",
+    "--ignore=tests/functional/test_faults.py",
+)
 # Tests of one file share what is dear to make: an environment, an image.
 LIVE = ("--dist=loadfile", "tests/live")
 PYTEST = ("-m", "pytest", "--numprocesses=auto", "--durations=10", "-o", "faulthandler_timeout=900")
@@ -146,7 +151,7 @@ def other_python_step(minor: str, chosen: tuple[str, ...]) -> Step:
         (
             (*uv, "venv", "--clear", "--seed", "--python", str(interpreter), str(venv)),
             (*uv, "pip", "install", "--python", python, *resolution, "-e", ".[all,dev]"),
-            without_network((python, *PYTEST, *OFFLINE, *chosen)),
+            without_network((python, *PYTEST, *OFFLINE, *ON_ONE_PYTHON, *chosen)),
         ),
     )
 
