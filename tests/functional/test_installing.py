@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from envbuild.emit.bundle_files import install as program
 from envbuild.emit.content import Content, Entry, checksums
 from tests.support.environments import scrubbed
 from tests.support.exporting import Site, package
@@ -269,3 +271,64 @@ def test_the_script_is_posix_shell(bundle: Path) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def options(target: Path, **changes: str) -> argparse.Namespace:
+    made = program.parse([str(target)])
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_the_library_can_run_the_program_too(bundle: Path, tmp_path: Path) -> None:
+    program.install(str(bundle), options(tmp_path / "env"))
+
+    assert (tmp_path / "env/bin/python").exists()
+    assert not (tmp_path / "env/.envbuild-incomplete").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"python": "/nowhere/python"}, "/nowhere/python is not a Python that works: "),
+        ({"python": "/bin/true"}, "/bin/true is not a Python that works: "),
+        ({"python": "/bin/false"}, "/bin/false is not a Python that works: "),
+    ],
+)
+def test_a_python_that_does_not_work_is_told(
+    bundle: Path, tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(program.RefusedError, match=reason):
+        program.install(str(bundle), options(tmp_path / "env", **changes))
+
+    assert not (tmp_path / "env").exists()
+
+
+def test_another_minor_release_is_told(bundle: Path, tmp_path: Path) -> None:
+    edit_manifest(bundle, python="3.5.1")
+
+    with pytest.raises(program.RefusedError) as caught:
+        program.install(str(bundle), options(tmp_path / "env"))
+
+    assert str(caught.value) == f"{sys.executable} is Python {MINOR}; the bundle is for 3.5"
+
+
+def test_a_target_in_the_bundle_is_refused_before_anything_is_read(bundle: Path) -> None:
+    (bundle / "SHA256SUMS").unlink()
+
+    with pytest.raises(program.RefusedError, match="lies in the bundle"):
+        program.install(str(bundle), options(bundle / "deep/env"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["/nowhere/program"], "/nowhere/program cannot be started: No such file or directory"),
+        (["/bin/false"], "false ended with 1"),
+    ],
+)
+def test_programs_that_fail_are_named(argv: list[str], reason: str) -> None:
+    with pytest.raises(program.RefusedError) as caught:
+        program.run(argv)
+
+    assert str(caught.value) == reason
