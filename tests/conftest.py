@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
+MAX_ID = 60
+
 # Machines that run tests are busy, so time says nothing about an example; CI repeats its examples.
 settings.register_profile("project", deadline=None, derandomize=on_ci())
 settings.load_profile("project")
@@ -45,6 +47,14 @@ def _guard(suite: str) -> AbstractContextManager[None]:
             return no_network()
         case _:
             return nullcontext()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Neither bytes nor long texts in a test's name: an archive has the time of its making inside,
+    and the processes that share the tests must agree on their names.
+    """
+    unfit = isinstance(val, bytes) or (isinstance(val, str) and len(val) > MAX_ID)
+    return argname if unfit else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
