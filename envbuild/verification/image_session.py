@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.emit.dockerfile import MODEL_FOLDER
-from envbuild.errors import ImageError
+from envbuild.errors import ImageError, ModelError
 from envbuild.image.container import Container, running
 from envbuild.image.engine import connect, engine_errors
 from envbuild.locking.header import Serving
@@ -59,6 +59,7 @@ class ImageSession:
         Raises:
             MissingExtraError: docker-py is not installed.
             ImageError: no engine answers, or it has no such image.
+            ModelError: the MLmodel in the image is broken.
         """
         client = connect(self.ambient.environ)
         serving = self._serving(client)
@@ -119,12 +120,16 @@ class ImageSession:
             return None
         folder.mkdir()
         (folder / "MLmodel").write_bytes(text)
-        model = read_model(folder, ambient=self.ambient)
+        try:
+            model = read_model(folder, ambient=self.ambient)
+        except ModelError as error:
+            where = f"{self.image}: {MODEL_FOLDER}"
+            raise ModelError(error.problem, where=where, details=error.details) from error
         saved = model.input_example
         for name in (saved.path, saved.serving_path) if saved else ():
-            inside = folder / name
             data = container.read(f"{MODEL_FOLDER}/{name}") if name else None
-            if data is not None and inside.resolve().is_relative_to(folder.resolve()):
+            if data is not None:
+                inside = folder / name
                 inside.parent.mkdir(parents=True, exist_ok=True)
                 inside.write_bytes(data)
         return model
