@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from envbuild.ambient import Ambient
 from envbuild.errors import OutputError
-from envbuild.fs import link_or_copy, sha256_bytes, sha256_file, write_file
+from envbuild.fs import sha256_bytes, sha256_file, write_file
 
 __all__ = ["ArtefactCache", "Claim"]
 
@@ -71,14 +71,6 @@ class ArtefactCache:
         path = self.path(sha256_bytes(data))
         write_file(path, data)
         return path
-
-    def add_file(self, source: Path, sha256: str) -> Path:
-        """Put a copy of ``source``, whose hash the caller has just computed, into the cache."""
-        with self.claim(sha256) as claim:
-            claim.restart()
-            link_or_copy(source, claim.path, link=False)
-            self.settle(claim, sha256)
-        return self.path(sha256)
 
     def settle(self, claim: Claim, sha256: str) -> Path:
         """Move a claimed file, whose hash the caller has checked, to its place in one step."""
