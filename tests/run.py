@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -214,11 +215,13 @@ def run_step(step: Step, *, environment: Mapping[str, str] | None = None) -> Res
     print(f"\n== {step.name}", flush=True)
     started = time.monotonic()
     scrubbed = test_environment() if environment is None else environment
-    passed = all(
-        subprocess.run(argv, cwd=ROOT, env=dict(scrubbed), check=False).returncode == 0
-        for argv in step.commands
-    )
-    return Result(step.name, "passed" if passed else "FAILED", time.monotonic() - started)
+    outcome = "passed"
+    for argv in step.commands:
+        code = subprocess.run(argv, cwd=ROOT, env=dict(scrubbed), check=False).returncode
+        if code != 0:
+            outcome = f"FAILED: {signal.Signals(-code).name}" if code < 0 else "FAILED"
+            break
+    return Result(step.name, outcome, time.monotonic() - started)
 
 
 def test_environment() -> dict[str, str]:

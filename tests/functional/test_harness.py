@@ -96,6 +96,12 @@ def test_a_step_stops_at_its_first_failure(tmp_path: Path) -> None:
     assert mark.exists()
 
 
+def test_a_program_that_was_killed_is_said_to_have_been() -> None:
+    kill = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
+
+    assert run.run_step(run.Step("live tests", (kill,))).outcome == "FAILED: SIGKILL"
+
+
 def test_one_failure_fails_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
     results = [run.Result("mypy", "passed", 2.04), run.Result("live tests", "FAILED", 61)]
 
