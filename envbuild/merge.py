@@ -130,7 +130,7 @@ def _python(
 def _sets(server: ServerProfile, python: Version) -> tuple[PackageSet, ...]:
     sets = server.sets_for(str(python))
     if not sets:
-        ranges = dict.fromkeys(str(packages.python) for packages in server.package_sets)
+        ranges = [str(line.python) for line in server.package_sets if not line.rank]
         raise PythonVersionError(
             f"{server.name} has no packages for Python {python}",
             where=str(server.path or server.name),

@@ -113,7 +113,8 @@ def _atom(atom: str) -> str:
 def show(package: CondaRequirement) -> str:
     """The package as people know it, without its channel, which may hold a token."""
     build = f"={package.build}" if package.build else ""
-    return f"{package.name}{package.version}{build}"
+    space = " " if package.version[:1].isalnum() else ""  # a glob, which has no operator
+    return f"{package.name}{space}{package.version}{build}"
 
 
 def _dropped(package: CondaRequirement) -> Change:

@@ -6,7 +6,7 @@ recorded versions are filled in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,6 +25,7 @@ from envbuild.merging.mlflow_releases import (
     brought_by,
     has_skinny,
     needs_of,
+    shares_files,
 )
 from envbuild.merging.plans import Change, MergeOptions, applies
 from envbuild.merging.records import Record, fill_in
@@ -36,8 +37,8 @@ from envbuild.spec import EnvSpec
 
 __all__ = ["Case", "Draft", "Fill", "sort_key"]
 
-Fill = Literal["all", "flavors", "none"]
-"""Which recorded versions are filled in: all, those of the flavors' packages, none."""
+Fill = Literal["all", "flavors", "mlflow", "none"]
+"""Which recorded versions are filled in: all, those of the flavors' packages, MLflow's, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,14 @@ class Draft:
         return tuple(entry for entry in self.requirements if entry.name in names)
 
     def adding(self, entries: Iterable[PipRequirement], changes: Iterable[Change] = ()) -> Draft:
-        """With more requirements and changes."""
+        """With more changes, and with the requirements that say what none does yet."""
+        known = {entry.pep508() for entry in self.requirements}
         return replace(
             self,
-            requirements=(*self.requirements, *entries),
+            requirements=(
+                *self.requirements,
+                *(entry for entry in entries if entry.pep508() not in known),
+            ),
             changes=(*self.changes, *changes),
         )
 
@@ -102,7 +107,9 @@ class Case:
         mlflow = filled & {MLFLOW, SKINNY}
         if not filled:
             return ("all",)
-        return ("all", "flavors", "none") if mlflow and filled - mlflow else ("all", "none")
+        if mlflow and filled - mlflow:
+            return ("all", "flavors", "mlflow", "none")
+        return ("all", "none")
 
     def draft(self, fill: Fill, *, swap: bool) -> Draft:
         """Everything but the server's own packages."""
@@ -193,6 +200,7 @@ class Case:
             fitting = self._fitting(rule, draft)
             draft = draft.adding(fitting, [_added(entry, rule.reason) for entry in fitting])
         bounds: dict[NormalizedName | None, PipRequirement] = {}
+        bounds.update((entry.name, entry) for entry in _one_mlflow(draft))
         for rule in bounds_for(intersection(mlflow)):  # the narrowest comes first
             for entry in self._fitting(rule, draft):
                 bounds.setdefault(entry.name, entry)
@@ -200,11 +208,14 @@ class Case:
 
     def _fitting(self, rule: ReleaseRule, draft: Draft) -> list[PipRequirement]:
         """What says more than the draft does and contradicts nothing of it."""
+        known = {(entry.name, entry.specifier) for entry in draft.requirements}
         names = draft.names()
         return [
             entry
             for entry in rule.requirements
-            if not self._is_refused(entry, draft) and (entry.specifier or entry.name not in names)
+            if not self._is_refused(entry, draft)
+            and (entry.name, entry.specifier) not in known
+            and (entry.specifier or entry.name not in names)
         ]
 
     def _is_refused(self, entry: PipRequirement, draft: Draft) -> bool:
@@ -258,13 +269,21 @@ class Case:
         )
 
 
+def _one_mlflow(draft: Draft) -> Iterator[PipRequirement]:
+    """That mlflow-skinny, if something else brings it, is the release of mlflow."""
+    full = draft.of(MLFLOW)
+    specifier = intersection(full)
+    if full and not draft.of(SKINNY) and shares_files(specifier):
+        yield replace(_record_side(SKINNY, "", file="mlflow"), specifier=specifier)
+
+
 def sort_key(entry: PipRequirement) -> tuple[str, str, str]:
     """An order of requirements that does not depend on that of the files."""
     return (entry.name or "", entry.pep508(), str(entry.origin))
 
 
 def _is_filled(record: Record, fill: Fill) -> bool:
-    return fill == "all" or (fill == "flavors" and record.package != MLFLOW)
+    return fill in {"all", "mlflow" if record.package == MLFLOW else "flavors"}
 
 
 def _given_up(change: Change) -> Change:
@@ -288,6 +307,6 @@ def _added(entry: PipRequirement, reason: str) -> Change:
     )
 
 
-def _record_side(name: NormalizedName, position: str) -> PipRequirement:
-    origin = Origin(side="record", file="MLmodel", position=position)
+def _record_side(name: NormalizedName, position: str, *, file: str = "MLmodel") -> PipRequirement:
+    origin = Origin(side="record", file=file, position=position)
     return PipRequirement(name=name, origin=origin, text=str(name), specifier=SpecifierSet())

@@ -22,7 +22,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["MLFLOW", "SKINNY", "ReleaseRule", "bounds_for", "brought_by", "has_skinny", "needs_of"]
+__all__ = [
+    "MLFLOW",
+    "SKINNY",
+    "ReleaseRule",
+    "bounds_for",
+    "brought_by",
+    "has_skinny",
+    "needs_of",
+    "shares_files",
+]
 
 MLFLOW = canonicalize_name("mlflow")
 SKINNY = canonicalize_name("mlflow-skinny")
@@ -40,6 +49,7 @@ class ReleaseRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
     skinny_since: str
+    requires_skinny_since: str
     brings: Mapping[NormalizedName, str]  # the first release that does
     needs: tuple[ReleaseRule, ...]
     bounds: tuple[ReleaseRule, ...]
@@ -67,6 +77,12 @@ def has_skinny(mlflow: SpecifierSet) -> bool:
     return not (mlflow & SpecifierSet(f">={_load().skinny_since}")).is_unsatisfiable()
 
 
+def shares_files(mlflow: SpecifierSet) -> bool:
+    """Whether every release in ``mlflow`` has the same files as its mlflow-skinny, unsaid."""
+    table = _load()
+    return _is_within(mlflow, f">={table.skinny_since},<{table.requires_skinny_since}")
+
+
 def _certain(rules: Iterable[ReleaseRule], mlflow: SpecifierSet) -> tuple[ReleaseRule, ...]:
     return tuple(rule for rule in rules if _is_within(mlflow, str(rule.releases)))
 
@@ -87,6 +103,7 @@ def _load() -> _Table:
     brings = {canonicalize_name(name): since for name, since in table["brings"].items()}
     return _Table(
         skinny_since=table["skinny-since"],
+        requires_skinny_since=table["requires-skinny-since"],
         brings=MappingProxyType(brings),
         needs=tuple(map(_rule, table["needs"])),
         bounds=tuple(map(_rule, table["bounds"])),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from packaging.specifiers import SpecifierSet
 
@@ -48,33 +49,33 @@ def placements(case: Case, sets: Sequence[PackageSet]) -> Iterator[Placed]:
     """
     newest, *older = sets
     lines = (newest,) if case.options.strict_server else (newest, *older)
+    drafts = _drafts(case)
     fits = False
     for line in lines:
-        for draft in _drafts(case, all_fills=line is newest):
+        for draft in chain(*drafts) if line is newest else drafts[0]:
             if not _obstacles(case, draft, line):
                 fits = True
-                yield _place(case, draft, line.packages, _older_line(case, draft, line, newest))
+                yield _place(case, draft, line, newest)
     if not fits:
-        for draft in _drafts(case, all_fills=True):
-            yield _place(case, draft, *_yielding(case, draft, newest))
+        for draft in chain(*drafts):
+            packages, changes = _yielding(case, draft, newest)
+            yield Placed(draft=draft.adding(packages, changes))
 
 
 def excluded_always(case: Case, packages: PackageSet) -> tuple[Obstacle, ...]:
     """What excludes the set whatever is swapped or given up; empty where something helps."""
     found: tuple[Obstacle, ...] = ()
-    for draft in _drafts(case, all_fills=True):
+    for draft in chain(*_drafts(case)):
         found = _obstacles(case, draft, packages)
         if not found:
             return ()
     return found
 
 
-def _drafts(case: Case, *, all_fills: bool) -> Iterator[Draft]:
-    """The forms of what the model asks for, the nearest to it first."""
+def _drafts(case: Case) -> tuple[tuple[Draft, ...], ...]:
+    """The forms of what the model asks for, the nearest to it first: by what is filled in."""
     swaps = (False, True) if case.can_swap() else (False,)
-    for fill in case.fills() if all_fills else case.fills()[:1]:
-        for swap in swaps:
-            yield case.draft(fill, swap=swap)
+    return tuple(tuple(case.draft(fill, swap=swap) for swap in swaps) for fill in case.fills())
 
 
 def _obstacles(case: Case, draft: Draft, line: PackageSet) -> tuple[Obstacle, ...]:
@@ -98,16 +99,16 @@ def _obstacles(case: Case, draft: Draft, line: PackageSet) -> tuple[Obstacle, ..
     return (*packages, *companions)
 
 
-def _place(
-    case: Case, draft: Draft, packages: Iterable[PipRequirement], changes: Iterable[Change]
-) -> Placed:
-    placed = draft.adding([entry for entry in packages if case.applies(entry)], changes)
+def _place(case: Case, draft: Draft, line: PackageSet, newest: PackageSet) -> Placed:
+    packages = [entry for entry in line.packages if case.applies(entry)]
+    changes = _older_line(case, draft, line, newest)
     asked = next((entry for entry in draft.of(MLFLOW) if entry.specifier), None)
-    if not case.server.model_decides_mlflow or asked is None or not changes:
-        return Placed(draft=placed)
+    if not changes or asked is None or not case.server.model_decides_mlflow:
+        return Placed(draft=draft.adding(packages, changes))
     message = f"the server is that of {asked.pep508()}, the release of the model"
-    notice = Notice(code="server-of-model", message=message, where=str(asked.origin), level="note")
-    return Placed(draft=replace(placed, changes=draft.changes), notices=(notice,))
+    where = str(asked.origin)
+    notice = Notice(code="server-of-model", message=message, where=where, level="note")
+    return Placed(draft=draft.adding(packages), notices=(notice,))
 
 
 def _older_line(
@@ -140,7 +141,7 @@ def _yielding(
     for entry in newest.packages:
         theirs = excluding.get(entry)
         if theirs is None:
-            packages.append(entry)
+            packages += [entry] if case.applies(entry) else []
             continue
         reason = f"{theirs.origin} asks for it; {case.server.name} is made for {entry.pep508()}"
         changes.append(_older(entry, theirs.pep508(), reason))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from envbuild.conda_entries import parse_match_spec
-from envbuild.conda_names import Translation, is_native, show, translate
+from envbuild.entries.conda_entries import parse_match_spec
+from envbuild.merging.conda_names import Translation, is_native, show, translate
 from envbuild.origins import Origin
 
 ORIGIN = Origin(side="model", file="conda.yaml", position="dependencies[1]")
@@ -87,7 +87,7 @@ def test_a_package_under_another_name_is_a_change_that_names_both() -> None:
         ),
         (
             "scipy=1.*.1=abc",
-            "scipy=1.*.1=abc becomes scipy: PyPI has no words for version =1.*.1 and build abc",
+            "scipy 1.*.1=abc becomes scipy: PyPI has no words for version 1.*.1 and build abc",
         ),
         (
             "tzdata=2024a.b.c",

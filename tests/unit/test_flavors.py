@@ -7,7 +7,13 @@ from collections.abc import Mapping
 import pytest
 from packaging.utils import canonicalize_name
 
-from envbuild.flavors import is_provided, known_flavors, matches, needed_packages, runs_own_code
+from envbuild.merging.flavors import (
+    is_provided,
+    known_flavors,
+    matches,
+    needed_packages,
+    runs_own_code,
+)
 from envbuild.model import Flavor, Model
 from tests.support.merging import model_of
 

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from envbuild.mlflow_releases import ReleaseRule, bounds_for, brought_by, has_skinny, needs_of
+from envbuild.merging.mlflow_releases import (
+    ReleaseRule,
+    bounds_for,
+    brought_by,
+    has_skinny,
+    needs_of,
+)
 
 
 def texts(rules: Iterable[ReleaseRule]) -> list[str]:
@@ -54,7 +60,7 @@ def test_a_rule_says_which_releases_it_is_about_and_why() -> None:
 
 
 def test_numpy_1_is_not_asked_for_where_it_has_no_wheels() -> None:
-    assert "numpy<2; python_version < \"3.13\"" in texts(bounds_for(SpecifierSet("==2.9.2")))
+    assert 'numpy<2; python_version < "3.13"' in texts(bounds_for(SpecifierSet("==2.9.2")))
 
 
 @pytest.mark.parametrize(

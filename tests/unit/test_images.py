@@ -1,0 +1,46 @@
+"""What the name of a base image tells of its C library."""
+
+from __future__ import annotations
+
+import pytest
+
+from envbuild.errors import RuntimeUnsupportedError
+from envbuild.images import glibc_floor
+
+
+@pytest.mark.parametrize(
+    ("image", "glibc"),
+    [
+        ("", (2, 28)),
+        ("python:3.7.11-slim", (2, 28)),
+        ("registry.example/team/serving:7", (2, 28)),
+        ("python:3.11-slim-bookworm", (2, 36)),
+        ("python:3.12-trixie@sha256:0123", (2, 41)),
+        ("python:3.6-slim-stretch", (2, 24)),
+        ("docker.io/library/debian:11", (2, 31)),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:latest", (2, 31)),
+        ("mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest", (2, 35)),
+        ("mcr.microsoft.com/azureml/base:intelmpi2018.3-ubuntu18.04", (2, 27)),
+        ("nvidia/cuda:12.4.1-runtime-ubuntu24.04", (2, 39)),
+        ("UBUNTU:22.04", (2, 35)),
+        ("registry.access.redhat.com/ubi8/python-39", (2, 28)),
+        ("registry.access.redhat.com/ubi9/python-311:1", (2, 34)),
+        ("amazonlinux:2", (2, 26)),
+        ("public.ecr.aws/amazonlinux/amazonlinux:2023", (2, 34)),
+        ("centos:7", (2, 17)),
+        ("gcr.io/distroless/python3-debian12", (2, 36)),
+    ],
+)
+def test_the_floor_is_the_distributions_or_the_default(image: str, glibc: tuple[int, int]) -> None:
+    assert glibc_floor(image) == glibc
+
+
+def test_an_image_without_glibc_is_refused() -> None:
+    with pytest.raises(RuntimeUnsupportedError) as raised:
+        glibc_floor("python:3.11-alpine3.19")
+
+    assert str(raised.value) == (
+        "--base-image: python:3.11-alpine3.19 has musl instead of glibc, for which few packages"
+        " have wheels\n"
+        "  try: an image on Debian or Ubuntu, such as python:3.11-slim"
+    )
