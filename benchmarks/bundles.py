@@ -31,7 +31,7 @@ def bundle_programs(context: Path, folder: Path) -> Iterator[Program]:
     requirements = folder / "requirements.txt"
     read = read_context(context)
     (lock,) = read.locks.values()
-    pins = {package.name: package.version for package in lock.pylock.packages}
+    pins = {str(package.name): package.version for package in lock.pylock.packages}
     requirements.write_text(
         "".join(f"{one.name}=={pins[one.name]} --hash=sha256:{one.sha256}\n" for one in wheels)
     )

@@ -55,7 +55,8 @@ def test_the_files_of_a_profile_fit_its_kind(name: str, tmp_path: Path) -> None:
 
 
 def test_a_check_loads_no_more_than_it_needs() -> None:
-    code = f"import sys, envbuild.locking.staleness; print([n for n in {HEAVY!r} if n in sys.modules])"
+    loaded = f"[name for name in {HEAVY!r} if name in sys.modules]"
+    code = f"import sys, envbuild.locking.staleness; print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
