@@ -6,7 +6,7 @@
     python3 tests/run.py -- -k conflict   only some tests: what follows goes to pytest
 
 Needs the standard library alone: the tools are installed into ``.venv`` of the checkout. With
-``CI=true`` nothing may be skipped, and the oldest and the newest Python run the offline tests too.
+``CI=true`` nothing may be skipped, and the oldest and the newest Python run the unit tests too.
 """
 
 from __future__ import annotations
@@ -35,11 +35,8 @@ BIN = VENV / "bin"
 OLDEST = "3.10"
 NEWEST = "3.13"
 OFFLINE = ("--dist=worksteal", "tests/unit", "tests/functional")
-# What is the same on every Python, and takes minutes: run on one of them.
-ON_ONE_PYTHON = (
-    "--ignore=tests/functional/test_tampering.py",
-    "--ignore=tests/functional/test_faults.py",
-)
+# What functional tests start is the same on every Python of envbuild's own.
+UNIT = ("--dist=worksteal", "tests/unit")
 # Tests of one file share what is dear to make: an environment, an image.
 LIVE = ("--dist=loadfile", "tests/live")
 PYTEST = ("-m", "pytest", "--numprocesses=auto", "--durations=10", "-o", "faulthandler_timeout=900")
@@ -138,8 +135,8 @@ def coverage_step(python: str, fail_under: str | None) -> Step:
 
 
 def other_python_step(minor: str, chosen: tuple[str, ...]) -> Step:
-    """The offline tests on another Python: the oldest one with the oldest dependencies we allow."""
-    name = f"offline tests, {minor}"
+    """The unit tests on another Python: the oldest one with the oldest dependencies we allow."""
+    name = f"unit tests, {minor}"
     interpreter = find_interpreter(minor)
     if interpreter is None:
         return Step(name, (), missing=f"no CPython {minor} on this machine")
@@ -152,7 +149,7 @@ def other_python_step(minor: str, chosen: tuple[str, ...]) -> Step:
         (
             (*uv, "venv", "--clear", "--seed", "--python", str(interpreter), str(venv)),
             (*uv, "pip", "install", "--python", python, *resolution, "-e", ".[all,dev]"),
-            without_network((python, *PYTEST, *OFFLINE, *ON_ONE_PYTHON, *chosen)),
+            without_network((python, *PYTEST, *UNIT, *chosen)),
         ),
     )
 

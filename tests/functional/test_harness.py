@@ -69,9 +69,9 @@ def test_the_limit_of_coverage_can_be_given() -> None:
 def test_other_pythons_are_run_on_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
 
-    assert [name for name in names() if name.startswith("offline tests, ")] == [
-        "offline tests, 3.10",
-        "offline tests, 3.13",
+    assert [name for name in names() if name.startswith("unit tests, ")] == [
+        "unit tests, 3.10",
+        "unit tests, 3.13",
     ]
 
 
