@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,15 +86,18 @@ def test_a_url_that_brings_its_own_wins(ambient: Ambient) -> None:
 
 
 def test_netrc_is_asked_by_host_and_its_default_is_not_used(ambient: Ambient) -> None:
+    # Python 3.10 cannot read an entry without a password.
+    without_password = sys.version_info >= (3, 11)
     (ambient.home / ".netrc").write_text(
         "machine host.example login ada password secret\n"
-        "machine bare.example login token\n"
-        "default login x password CANARY\n"
+        + ("machine bare.example login token\n" if without_password else "")
+        + "default login x password CANARY\n"
     )
     found = store(ambient)
 
     assert found.for_url("https://host.example/simple") == ("ada", "secret")
-    assert found.for_url("https://bare.example/simple") == ("token", "")
+    if without_password:
+        assert found.for_url("https://bare.example/simple") == ("token", "")
     assert found.for_url("https://any.example/simple") is None
 
 
