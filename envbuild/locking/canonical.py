@@ -32,6 +32,7 @@ from envbuild.errors import IntegrityError, ResolutionError
 from envbuild.model import Model
 from envbuild.platforms import Target
 from envbuild.redact import redact, without_userinfo
+from envbuild.resolve.conda_interface import CondaPackage
 from envbuild.resolve.interface import Resolution
 
 __all__ = ["FILES", "PlatformLock", "canonicalize"]
@@ -45,12 +46,16 @@ _Artefact = TypeVar("_Artefact", PackageWheel, PackageSdist, PackageArchive)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformLock:
-    """The pip part for one target. ``to_build`` are the names that have no wheel for the target."""
+    """The lock for one target. ``to_build`` are the names that have no wheel for the target.
+
+    ``conda`` is the conda part, sorted by name; what it provides is not in ``pylock``.
+    """
 
     target: Target
     pylock: Pylock  # canonical order, no marker, artefacts that fit the target only
     to_build: tuple[str, ...]
     resolver: str
+    conda: tuple[CondaPackage, ...] = ()
 
 
 def canonicalize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from packaging.version import Version
 
-from envbuild.entries.requirements import IndexOption, PipRequirement
+from envbuild.entries.requirements import CondaRequirement, IndexOption, PipRequirement
 from envbuild.notices import Notice
 from envbuild.platforms import Target
 from envbuild.server import ServerProfile
@@ -57,7 +57,8 @@ class Change:
 class Plan:
     """A merged environment, ready to solve: requirements with origins for one Python.
 
-    ``notices`` are all that was noticed so far: by reading the model, parsing and merging.
+    ``notices`` are all that was noticed so far: by reading the model, parsing and merging. With the
+    conda runtime ``conda`` are the packages to solve first, python among them.
     """
 
     python: Version
@@ -69,6 +70,8 @@ class Plan:
     spec: EnvSpec
     changes: tuple[Change, ...] = ()
     notices: tuple[Notice, ...] = ()
+    conda: tuple[CondaRequirement, ...] = ()
+    channels: tuple[str, ...] = field(default=(), repr=False)  # may hold credentials
 
 
 def applies(requirement: PipRequirement, target: Target) -> bool:
