@@ -7,7 +7,6 @@ root, another Linux) the image of the registry is taken instead.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
@@ -15,12 +14,11 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from tests.support.interpreters import find_interpreter, full_version
+from tests.support.kept import alone, kept_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -69,7 +67,7 @@ def provide_python_image(engine: DockerClient, minor: str) -> str:
         ImageUnavailableError: with the reason.
     """
     interpreter = find_interpreter(minor)
-    with _alone():
+    with alone():
         if interpreter and os.geteuid() == 0 and shutil.which("debootstrap"):
             return _make(engine, minor, interpreter)
         return _fetch(engine, minor)
@@ -114,7 +112,7 @@ def _import_debian(engine: DockerClient) -> None:
     recipe = _digest(_DEBIAN_PACKAGES.encode())
     if _recipe_of(engine, _DEBIAN) == recipe:
         return
-    archive = _cache() / f"debian-12-{recipe[:12]}.tar"
+    archive = kept_folder() / f"debian-12-{recipe[:12]}.tar"
     if not archive.exists():
         _debootstrap(archive)
     repository, _, version = _DEBIAN.partition(":")
@@ -176,21 +174,6 @@ def _recipe_of(engine: DockerClient, tag: str) -> str:
 
 def _digest(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "envbuild-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """One process at a time, however many run tests."""
-    with (_cache() / "lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _run(*argv: str | Path) -> None:
