@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from envbuild.api import check, export, lock, read_context, read_model, verify
+    from envbuild.api import check, export, lock, read_context, read_model, serve, verify
     from envbuild.errors import EnvbuildError
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "lock",
     "read_context",
     "read_model",
+    "serve",
     "verify",
 ]
 

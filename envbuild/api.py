@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from envbuild.locking.context import Context
     from envbuild.locking.lock import Lock
     from envbuild.locking.staleness import CheckResult
+    from envbuild.serving import Server
     from envbuild.verification import Report
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "lock",
     "read_context",
     "read_model",
+    "serve",
     "verify",
 ]
 
@@ -163,3 +166,34 @@ def verify(
     from envbuild.verification import verify as _verify
 
     return _verify(target, model=model, python_exe=python_exe, allow_network=allow_network)
+
+
+@contextmanager
+def serve(
+    source: Bundle | Context | str | Path,
+    *,
+    model: str | Path | None = None,
+    port: int = 0,
+    variables: Mapping[str, str] | None = None,
+    python_exe: str = "",
+    patience: float = 600.0,
+) -> Iterator[Server]:
+    """The server of a context or bundle while the block runs, on this machine.
+
+    What the container would start, in an environment made from the lock; by default on any free
+    ``port``. ``variables`` replace or add to those of the image, ``patience`` is in seconds.
+
+    Raises:
+        UsageError, LockFileError, ModelError: there is nothing to serve, or the port is taken.
+        IntegrityError: a bundle that is not as it was made.
+        PythonVersionError, RuntimeUnsupportedError: no such interpreter, or another machine.
+        ToolError, ServerError: it cannot be installed, or did not come up.
+    """
+    from envbuild.serving import ServeOptions
+    from envbuild.serving import serve as _serve
+
+    options = ServeOptions(
+        port=port, variables=variables or {}, python_exe=python_exe, patience=patience
+    )
+    with _serve(source, model=model, options=options) as server:
+        yield server

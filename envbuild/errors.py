@@ -25,6 +25,7 @@ __all__ = [
     "PythonVersionError",
     "ResolutionError",
     "RuntimeUnsupportedError",
+    "ServerError",
     "SpecError",
     "ToolError",
     "UsageError",
@@ -171,3 +172,9 @@ class ImageError(EnvbuildError):
     """The Docker engine cannot be reached or a build failed."""
 
     exit_code = 17
+
+
+class ServerError(EnvbuildError):
+    """A server ended by itself or did not come up: most often, its model does not load."""
+
+    exit_code = 18

@@ -8,12 +8,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from envbuild.errors import OutputError
 
 __all__ = [
+    "alone",
     "link_or_copy",
     "replace_folder",
     "sha256_bytes",
@@ -179,6 +181,27 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     names = os.fsencode(one), os.fsencode(other)
     return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the kernel's lock on the file ``path``, which stays; who comes second waits.
+
+    It ends with the process, however that ends.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import fcntl
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("ab")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _missing_parents(path: Path) -> list[Path]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from envbuild.errors import ToolError
 
-__all__ = ["Completed", "Runner", "plain_environment", "run"]
+__all__ = ["Completed", "Runner", "Started", "plain_environment", "run", "started"]
 
 # What a program needs to find itself, the network and its certificates; nothing that is a secret
 # and nothing that configures pip or uv behind our back (PIP_*, UV_*, CONDA_*).
@@ -33,6 +35,8 @@ _KEPT = (
     "NO_PROXY",
     "no_proxy",
 )
+_POLL_S = 0.05
+_LEFTOVERS_S = 5.0  # for what a program started and did not wait for
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -102,6 +106,101 @@ def run(
             _kill_group(child)
             raise
     return Completed(argv=tuple(argv), returncode=child.returncode, stdout=stdout, stderr=stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program that runs, and everything that it starts in its process group."""
+
+    child: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """Of the program itself, which is the group's number too."""
+        return self.child.pid
+
+    def poll(self) -> int | None:
+        """The code that it ended with, negative for a signal; None while it runs."""
+        return self.child.poll()
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; its code."""
+        return self.child.wait()
+
+    def stop(self, grace: float) -> int:
+        """SIGTERM, and SIGKILL to the whole group for what is left after ``grace`` seconds.
+
+        SIGTERM goes to the program alone, as a container's engine sends it. An interruption while
+        it waits, such as a second Ctrl-C, kills at once.
+        """
+        try:
+            if self.child.poll() is None:
+                self.child.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self.child.wait(grace)
+            self._outlast(_LEFTOVERS_S)
+        finally:
+            _kill_group(self.child)
+        return self.child.wait()
+
+    def _outlast(self, seconds: float) -> None:
+        """Give what is left of the group ``seconds`` to end by itself."""
+        deadline = time.monotonic() + seconds
+        while self.child.poll() is not None and time.monotonic() < deadline:
+            try:
+                os.killpg(self.child.pid, 0)
+            except (ProcessLookupError, PermissionError):
+                return
+            time.sleep(_POLL_S)
+
+
+@contextmanager
+def started(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    hear: Callable[[str], None],
+    grace: float,
+) -> Iterator[Started]:
+    """Start a program that runs until the block ends; ``hear`` gets each line that it prints.
+
+    It has a process group of its own, so that Ctrl-C reaches only us, and we end it: politely,
+    and by force after ``grace`` seconds. ``hear`` is called on a thread of its own.
+
+    Raises:
+        ToolError: the program is not there or cannot be started.
+    """
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+    listener = threading.Thread(target=_listen, args=(child, hear), daemon=True)
+    listener.start()
+    program = Started(child)
+    try:
+        yield program
+    finally:
+        program.stop(grace)
+        listener.join(_LEFTOVERS_S)
+        if not listener.is_alive() and child.stdout is not None:
+            child.stdout.close()
+
+
+def _listen(child: subprocess.Popen[str], hear: Callable[[str], None]) -> None:
+    for line in child.stdout or ():
+        hear(line.rstrip("\n"))
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from envbuild.ambient import Ambient
 from envbuild.cli.parser import build_parser
+from envbuild.cli.signals import TerminatedError
 from envbuild.cli.terminal import Terminal
 from envbuild.errors import EnvbuildError
 
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EnvbuildError as error:
         terminal.fail(error)
         return error.exit_code
+    except TerminatedError as signal:
+        return signal.code
     except KeyboardInterrupt:
         terminal.fail(InterruptedRunError("interrupted; nothing was left half written"))
         return _INTERRUPTED

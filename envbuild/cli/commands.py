@@ -157,6 +157,32 @@ def _build(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> in
     return _OK
 
 
+def _serve(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    """Serve until a signal comes; only an error of the server ends it otherwise."""
+    from envbuild.cli.options import serve_options
+    from envbuild.cli.signals import ended_by_signals
+    from envbuild.cli.summary import server_document, server_text
+    from envbuild.serving import serve
+
+    with (
+        ended_by_signals(),
+        closing(terminal.progress()) as progress,
+        serve(
+            args.source,
+            model=args.model,
+            options=serve_options(args),
+            ambient=ambient,
+            hear=terminal.relay,
+            progress=progress,
+        ) as server,
+    ):
+        progress.close()
+        terminal.document(server_document(server))
+        terminal.say(server_text(server, terminal=terminal))
+        server.wait()
+    return _OK
+
+
 def _servers(args: argparse.Namespace, terminal: Terminal, _: Ambient) -> int:
     from envbuild.cli.summary import servers_document, servers_text
     from envbuild.server import BUILT_IN, load_profile
@@ -174,5 +200,6 @@ _COMMANDS: dict[str, _Command] = {
     "export": _export,
     "verify": _verify,
     "build": _build,
+    "serve": _serve,
     "servers": _servers,
 }

@@ -11,8 +11,9 @@ from envbuild.platforms import parse_platform
 
 if TYPE_CHECKING:
     from envbuild.image.build import BuildOptions
+    from envbuild.serving import ServeOptions
 
-__all__ = ["build_options", "export_options", "lock_options"]
+__all__ = ["build_options", "export_options", "lock_options", "serve_options"]
 
 
 def lock_options(args: argparse.Namespace) -> LockOptions:
@@ -79,4 +80,17 @@ def build_options(args: argparse.Namespace) -> BuildOptions:
         model=Path(args.with_model) if args.with_model else None,
         platform=args.platform or "",
         labels=dict(args.label or ()),
+    )
+
+
+def serve_options(args: argparse.Namespace) -> ServeOptions:
+    """The options of ``serve``; what was not said keeps its default."""
+    from envbuild.serving import ServeOptions
+
+    given = {"port": args.port, "patience": args.patience, "grace": args.grace}
+    return ServeOptions(
+        host=args.host,
+        python_exe=args.python_exe or "",
+        variables=dict(args.env or ()),
+        **{name: value for name, value in given.items() if value is not None},
     )

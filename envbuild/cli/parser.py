@@ -10,6 +10,7 @@ from envbuild.options import ExportOptions
 
 __all__ = ["build_parser"]
 
+_HIGHEST_PORT = 65_535
 _EPILOG = "Documentation: docs/README.md of the source. Exit codes: docs/reference/exit-codes.md."
 
 
@@ -281,6 +282,56 @@ def _build(command: argparse.ArgumentParser) -> None:
     command.add_argument("--push", action="store_true", help="push the image when it is built")
 
 
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="CONTEXT|BUNDLE", help="what 'lock' or 'export' wrote")
+    command.add_argument(
+        "--model", metavar="DIR", help="the model with its weights (default: the bundle's own)"
+    )
+    command.add_argument(
+        "--port", type=_port, metavar="N", help="default: the profile's; 0 for any that is free"
+    )
+    command.add_argument(
+        "--host", default="", help="where the server's command has a host (default: 127.0.0.1)"
+    )
+    command.add_argument(
+        "-e",
+        "--env",
+        action="append",
+        type=_assignment,
+        metavar="NAME=VALUE",
+        help="a variable for the server, such as WORKER_COUNT=2 for Azure's; repeatable",
+    )
+    command.add_argument(
+        "--python-exe", metavar="EXE", help="makes the environment (default: the one that fits)"
+    )
+    command.add_argument(
+        "--patience",
+        type=float,
+        metavar="SECONDS",
+        help="what the server may take to come up (default: 600)",
+    )
+    command.add_argument(
+        "--grace",
+        type=float,
+        metavar="SECONDS",
+        help="what requests that run may take to end, once it is to stop (default: 30)",
+    )
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"expected 0 to {_HIGHEST_PORT}")
+    return number
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError("expected NAME=VALUE")
+    return name, value
+
+
 def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals):
@@ -305,5 +356,6 @@ _COMMANDS: tuple[tuple[str, str, _Fill], ...] = (
     ("export", "write the offline bundle of a context", _export),
     ("verify", "install, import, load, predict and serve with no network, and report", _verify),
     ("build", "build the image through the Docker API", _build),
+    ("serve", "start what the container would start, on this machine", _serve),
     ("servers", "list the server profiles and what each needs", _servers),
 )

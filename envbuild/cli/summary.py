@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from envbuild.model import Model
     from envbuild.notices import Notice
     from envbuild.server import ServerProfile
+    from envbuild.serving import Server
     from envbuild.spec import EnvSpec, PipRequirement
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "inspect_text",
     "lock_document",
     "lock_text",
+    "server_document",
+    "server_text",
     "servers_document",
     "servers_text",
 ]
@@ -174,6 +177,31 @@ def image_text(image: ImageResult, *, digest: str, terminal: Terminal) -> str:
     ]
     if digest:
         lines.append(_row("pushed", digest))
+    return "\n".join(lines)
+
+
+def server_document(server: Server) -> dict[str, Any]:
+    """``envbuild serve --json``: printed once the server answers."""
+    return {
+        "url": server.url,
+        "scoring": server.scoring,
+        "curl": server.curl,
+        "pid": server.pid,
+        "seconds": round(server.seconds, 3),
+        "environment": str(server.environment),
+    }
+
+
+def server_text(server: Server, *, terminal: Terminal) -> str:
+    """What ``envbuild serve`` says once the server answers."""
+    lines = [
+        terminal.style(f"Serving at {server.url}", "bold"),
+        _row("answers", f"after {server.seconds:.1f} s"),
+        _row("python", str(server.environment / "bin" / "python")),
+    ]
+    if server.curl:
+        lines.append(_row("try", server.curl))
+    lines.append(_row("stop", "Ctrl-C"))
     return "\n".join(lines)
 
 

@@ -50,12 +50,18 @@ class Terminal:
     def say(self, text: str) -> None:
         """A result for people; nothing under ``--json`` or ``--quiet``."""
         if not (self.quiet or self.json_output):
-            print(text, file=self.out)
+            print(text, file=self.out, flush=True)
+
+    def relay(self, line: str) -> None:
+        """A line of a program that runs for the user, on standard error; none with ``--quiet``."""
+        if not self.quiet:
+            self.err.write(f"{line}\n")
+            self.err.flush()
 
     def document(self, value: Mapping[str, Any]) -> None:
         """A result for machines; nothing without ``--json``."""
         if self.json_output:
-            print(json.dumps(value, indent=2, ensure_ascii=False), file=self.out)
+            print(json.dumps(value, indent=2, ensure_ascii=False), file=self.out, flush=True)
 
     def fail(self, error: EnvbuildError) -> None:
         """The error, on standard error for people or as the document for machines."""

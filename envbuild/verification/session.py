@@ -34,7 +34,7 @@ from envbuild.verification.sandbox import PROBES
 from envbuild.verification.target import this_platform
 from envbuild.verification.work import Place, Subject, predict, serve, steps_for
 
-__all__ = ["CHECKSUMS", "Session"]
+__all__ = ["CHECKSUMS", "Session", "index_options", "mlflow_version"]
 
 CHECKSUMS = "checksums"
 
@@ -182,7 +182,7 @@ class Session:
             runner=self.runner,
             env=plain_environment(self.ambient.environ, home=self.work / "home"),
             cache=self.ambient.cache_root() / "uv",
-            indexes=_index_options(lock),
+            indexes=index_options(lock),
         )
         name, platforms = lock.target.platform.name, self._context.locks
         return installer.install(
@@ -210,7 +210,7 @@ class Session:
         if reason:
             return Subject(serving=serving, no_model=reason)
         path = str(model.path.resolve())
-        return Subject(serving=serving, model=model, path=path, mlflow=_mlflow(lock))
+        return Subject(serving=serving, model=model, path=path, mlflow=mlflow_version(lock))
 
     def _bundled_model(self) -> Model | None:
         path = self.folder / "model"
@@ -229,14 +229,14 @@ def _edited(context: Context) -> tuple[str, ...]:
     )
 
 
-def _mlflow(lock: PlatformLock) -> str:
+def mlflow_version(lock: PlatformLock) -> str:
     """The locked version of mlflow or mlflow-skinny."""
     names = {canonicalize_name("mlflow"), canonicalize_name("mlflow-skinny")}
     found = (package.version for package in lock.pylock.packages if package.name in names)
     return next((str(version) for version in found if version is not None), "")
 
 
-def _index_options(lock: PlatformLock) -> tuple[str, ...]:
+def index_options(lock: PlatformLock) -> tuple[str, ...]:
     """Where the tools are to be found: in the indexes that the locked packages are from."""
     named = dict.fromkeys(package.index for package in lock.pylock.packages if package.index)
     first, *others = named or {"": None}

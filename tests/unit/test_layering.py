@@ -44,6 +44,7 @@ FLOW = (
     "emit",
     "image",
     "verification",
+    "serving",
     # the story, and who tells it
     "pipeline",
     "api",
