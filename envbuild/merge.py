@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from packaging.version import Version
 
 from envbuild.entries.requirements import CondaRequirement
-from envbuild.errors import ConflictError, PythonVersionError, RuntimeUnsupportedError
-from envbuild.merging.conda_names import is_native, show, translate
+from envbuild.errors import ConflictError, PythonVersionError
+from envbuild.merging.conda_names import Translation, ambiguous, same_on_pypi, translate
+from envbuild.merging.conda_part import (
+    channels_of,
+    find_conda_contradictions,
+    needs_conda,
+    packages_of,
+)
 from envbuild.merging.contradictions import Contradiction, find_contradictions
 from envbuild.merging.drafts import Case, sort_key
 from envbuild.merging.mlflow_releases import MLFLOW
@@ -22,6 +29,7 @@ from envbuild.merging.records import (
 )
 from envbuild.model import Model
 from envbuild.notices import Notice
+from envbuild.origins import Origin
 from envbuild.platforms import Platform, Target
 from envbuild.pythons import OPTION, agrees, choose_given_python, choose_python
 from envbuild.server import PackageSet, ServerProfile
@@ -50,10 +58,8 @@ def merge(
     Raises:
         ConflictError: contradictions that need no index to see, all at once, naming both origins.
         PythonVersionError: no release of Python fits.
-        RuntimeUnsupportedError: conda packages without the conda runtime.
         SpecError: no environment file, and MLmodel does not say enough to do without.
     """
-    _require_pip_runtime(spec, options)
     is_derived = not spec.pip and not spec.conda
     if is_derived:
         spec = derive_environment(model, spec, has_python=bool(options.python))
@@ -65,7 +71,7 @@ def merge(
         server=server,
         options=options,
         targets=tuple(Target(python=python, platform=platform) for platform in platforms),
-        translation=translate([*spec.conda, *_setuptools(spec)]),
+        translation=_translation(spec, options),
         records=versions_recorded(model),
         fills_in=options.fill_in or is_derived,
     )
@@ -74,33 +80,15 @@ def merge(
     plans: dict[object, Plan] = {}
     for placed in placements(case, sets):
         plan = _plan(placed, case, python, noticed)
-        plans.setdefault((plan.requirements, plan.constraints), plan)
+        plans.setdefault((plan.requirements, plan.constraints, plan.conda), plan)
     return tuple(plans.values())
 
 
-def _require_pip_runtime(spec: EnvSpec, options: MergeOptions) -> None:
-    if options.runtime == "pip":
-        return
-    if spec.conda:
-        raise RuntimeUnsupportedError(
-            "the model asks for conda packages, and there is no conda runtime yet",
-            details=[
-                _conda_detail(str(package.origin), package.name, show(package))
-                for package in spec.conda
-            ],
-            remedy="--runtime pip, which takes them from PyPI under the names they have there",
-        )
-    if options.runtime == "conda":
-        raise RuntimeUnsupportedError(
-            "there is no conda runtime yet, and nothing of the model needs one",
-            where="--runtime conda",
-            remedy="--runtime pip",
-        )
-
-
-def _conda_detail(origin: str, name: str, shown: str) -> str:
-    left_out = " (no Python package; --runtime pip leaves it out)" if is_native(name) else ""
-    return f"{origin}: {shown}{left_out}"
+def _translation(spec: EnvSpec, options: MergeOptions) -> Translation:
+    """What the conda packages are on PyPI: in place of conda, or beside it for comparing."""
+    if needs_conda(spec, options):
+        return same_on_pypi([*spec.conda, *spec.conda_tools], options.name_map)
+    return translate([*spec.conda, *_setuptools(spec)], options.name_map)
 
 
 def _python(
@@ -153,18 +141,26 @@ def _raise_contradictions(case: Case, sets: Sequence[PackageSet]) -> None:
     """
     asked = case.asked()
     movable = case.relaxed
+    from_conda = _conda_origins(case)
     entries = [
         entry
         for entry in (*asked.requirements, *asked.constraints)
-        if entry.origin.side == "option" or not (_AUTO in movable or entry.name in movable)
+        if entry.origin not in from_conda
+        and (entry.origin.side == "option" or not (_AUTO in movable or entry.name in movable))
     ]
     found = find_contradictions(entries, case.targets)
     details = [f"{contradiction.name}: {contradiction}" for contradiction in found]
+    packages = [*case.spec.conda, *case.spec.conda_tools] if from_conda else []
+    pip = [entry for entry in entries if case.applies(entry)]
+    twice = find_conda_contradictions(packages, pip, case.options.name_map)
+    details += [f"{contradiction.name}: {contradiction}" for contradiction in twice]
     remedies = []
-    if names := sorted({entry.name for entry in found if _can_relax(entry)}):
-        remedies.append(f"--relax {' '.join(names)}, or change one of the entries")
-    elif found:
-        remedies.append("change one of the constraints")
+    names = {str(entry.name) for entry in found if _can_relax(entry)}
+    names |= {entry.name for entry in twice if entry.can_relax}
+    if names:
+        remedies.append(f"--relax {' '.join(sorted(names))}, or change one of the entries")
+    elif found or twice:
+        remedies.append(f"change one of the {'constraints' if found else 'entries'}")
     if case.options.strict_server and (obstacles := excluded_always(case, sets[0])):
         details += [f"{obstacle.theirs.name}: {obstacle}" for obstacle in obstacles]
         kept = case.options.keep_mlflow and any(o.theirs.name == MLFLOW for o in obstacles)
@@ -182,10 +178,25 @@ def _can_relax(contradiction: Contradiction) -> bool:
     return any(entry.origin.side != "option" for entry in contradiction.requirements)
 
 
+def _conda_origins(case: Case) -> frozenset[Origin]:
+    """Where the entries stand that conda brings; none without the conda runtime."""
+    if not needs_conda(case.spec, case.options):
+        return frozenset()
+    return frozenset(package.origin for package in (*case.spec.conda, *case.spec.conda_tools))
+
+
 def _remarks(case: Case) -> tuple[Notice, ...]:
     entries = case.asked().requirements
+    verdicts = [
+        (package, case.options.name_map.verdict(package.name)) for package in case.spec.conda
+    ]
     return (
         *case.translation.notices,
+        *(
+            ambiguous(package, verdict)
+            for package, verdict in verdicts
+            if verdict.is_ambiguous and _conda_origins(case)
+        ),
         *remarks_on_flavors(case.model),
         *remarks_on_records(entries, case.records),
     )
@@ -196,7 +207,7 @@ def _plan(placed: Placed, case: Case, python: Version, noticed: tuple[Notice, ..
     changes = sorted(
         dict.fromkeys(draft.changes), key=lambda change: (change.name, change.kind, change.before)
     )
-    return Plan(
+    plan = Plan(
         python=python,
         runtime="pip",
         server=case.server,
@@ -206,4 +217,27 @@ def _plan(placed: Placed, case: Case, python: Version, noticed: tuple[Notice, ..
         spec=case.spec,
         changes=tuple(changes),
         notices=tuple(dict.fromkeys((*noticed, *placed.notices))),
+    )
+    return _with_conda(plan, case) if needs_conda(case.spec, case.options) else plan
+
+
+def _with_conda(plan: Plan, case: Case) -> Plan:
+    """The plan with what conda is to solve; what conda brings is no pip requirement any more.
+
+    The server's own requirements stay, so that their floors are checked against what conda has.
+    """
+    from_conda = _conda_origins(case)
+    brought = {entry.name for entry in case.translation.requirements}
+    asked = [one for one in plan.requirements if one.origin not in from_conda]
+    decided = [one for one in (*asked, *plan.constraints) if one.origin.side != "server"]
+    return replace(
+        plan,
+        runtime="conda",
+        conda=packages_of(
+            case.spec, case.options, plan.python, decided=decided, names=case.options.name_map
+        ),
+        channels=channels_of(case.spec, case.options),
+        requirements=tuple(
+            one for one in asked if one.origin.side != "record" or one.name not in brought
+        ),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import IndexKind, IndexOption, PipRequirement
-from envbuild.errors import BuildError, ResolutionError, UsageError
+from envbuild.errors import BuildError, ResolutionError, RuntimeUnsupportedError, UsageError
 from envbuild.images import glibc_floor
 from envbuild.merge import Change, MergeOptions, Plan, merge
 from envbuild.model import Model
@@ -84,6 +84,7 @@ def lock_model(
 
     reporter.step("merging the model's requirements with the server's")
     _, plans = plan_environment(model, options, ambient=ambient)
+    _refuse_conda(plans[0])
     solver = _Solver(
         model=model,
         options=options,
@@ -94,6 +95,15 @@ def lock_model(
     )
     plan, resolutions = solver.first_that_resolves(plans)
     return make_lock(model, plan, resolutions, options, renderer=render)
+
+
+def _refuse_conda(plan: Plan) -> None:
+    if plan.runtime == "conda":
+        raise RuntimeUnsupportedError(
+            "the model needs the conda runtime, which cannot be locked yet",
+            details=[f"{one.origin}: {one.text}" for one in plan.spec.conda],
+            remedy="--runtime pip, which takes them from PyPI under the names they have there",
+        )
 
 
 def locked_texts(directory: Path) -> dict[str, str]:

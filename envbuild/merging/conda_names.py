@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path
-from types import MappingProxyType
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.entries.requirements import CondaRequirement, PipRequirement
+from envbuild.merging.name_map import NameMap, Verdict
 from envbuild.merging.plans import Change
 from envbuild.notices import Notice
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-__all__ = ["Translation", "is_native", "show", "translate"]
+__all__ = ["Translation", "ambiguous", "pep440", "same_on_pypi", "show", "translate"]
 
 _ATOM = r"(?P<operator>==|!=|<=|>=|~=|=|<|>)(?P<version>[\w.!+]+)(?P<star>\.\*)?"
 
@@ -37,13 +28,7 @@ class Translation:
     notices: tuple[Notice, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Names:
-    renamed: Mapping[str, str]
-    native: tuple[str, ...]
-
-
-def translate(packages: Iterable[CondaRequirement]) -> Translation:
+def translate(packages: Iterable[CondaRequirement], names: NameMap) -> Translation:
     """The packages under their PyPI names; libraries and tools are left out, with a change each.
 
     What PyPI has no words for (builds, alternatives of versions) is left out with a notice.
@@ -52,14 +37,17 @@ def translate(packages: Iterable[CondaRequirement]) -> Translation:
     changes: list[Change] = []
     notices: list[Notice] = []
     for package in packages:
-        if is_native(package.name):
+        verdict = names.verdict(package.name)
+        if not verdict.names:
             changes.append(_dropped(package))
             continue
-        specifier, lost = _pep440(package)
-        requirement = _requirement(package, specifier)
+        specifier, lost = pep440(package)
+        requirement = _requirement(package, verdict.names[0], specifier)
         requirements.append(requirement)
         if requirement.name != canonicalize_name(package.name):
             changes.append(_renamed(package, requirement))
+        if verdict.is_ambiguous:
+            notices.append(ambiguous(package, verdict))
         if lost:
             notices.append(_lost(package, requirement, lost))
     if requirements:
@@ -69,24 +57,42 @@ def translate(packages: Iterable[CondaRequirement]) -> Translation:
     )
 
 
-def _requirement(package: CondaRequirement, specifier: SpecifierSet) -> PipRequirement:
-    name = _pypi_name(package.name)
+def same_on_pypi(packages: Iterable[CondaRequirement], names: NameMap) -> Translation:
+    """What conda packages are on PyPI, for comparing: conda stays what brings them.
+
+    A package that may be several on PyPI stands for each of them.
+    """
+    requirements = [
+        _requirement(package, name, pep440(package)[0])
+        for package in packages
+        for name in names.verdict(package.name).names
+    ]
+    return Translation(requirements=tuple(requirements), changes=(), notices=())
+
+
+def ambiguous(package: CondaRequirement, verdict: Verdict) -> Notice:
+    """That the name map leaves open which package of PyPI it is."""
+    first, *others = verdict.names
+    return Notice(
+        code="conda-name-ambiguous",
+        message=(
+            f"{package.name} may be {' or '.join(verdict.names)} on PyPI;"
+            f" it is taken for {first}, --name-map FILE says otherwise"
+            f' ({package.name} = "{others[0]}")'
+        ),
+        where=str(package.origin),
+    )
+
+
+def _requirement(
+    package: CondaRequirement, name: NormalizedName, specifier: SpecifierSet
+) -> PipRequirement:
     return PipRequirement(
         name=name, origin=package.origin, text=f"{name}{specifier}", specifier=specifier
     )
 
 
-def _pypi_name(name: str) -> NormalizedName:
-    return canonicalize_name(_load().renamed.get(name, name))
-
-
-def is_native(name: str) -> bool:
-    """Whether the conda package is a library, tool or interpreter, not a Python package."""
-    table = _load()
-    return name not in table.renamed and any(fnmatchcase(name, pattern) for pattern in table.native)
-
-
-def _pep440(package: CondaRequirement) -> tuple[SpecifierSet, tuple[str, ...]]:
+def pep440(package: CondaRequirement) -> tuple[SpecifierSet, tuple[str, ...]]:
     """The version constraint in PEP 440, and the parts of the package that have no words there."""
     lost = [f"build {package.build}"] if package.build else []
     if not package.version:
@@ -157,13 +163,4 @@ def _summary(requirements: list[PipRequirement]) -> Notice:
         message=f"conda packages are taken from PyPI: {names}",
         where=requirements[0].origin.file,
         level="note",
-    )
-
-
-@functools.cache
-def _load() -> _Names:
-    text = (Path(__file__).parents[1] / "data" / "conda_names.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
-    return _Names(
-        renamed=MappingProxyType(table["renamed"]), native=tuple(table["native"]["names"])
     )

@@ -134,6 +134,9 @@ class Case:
         full = self.asked().of(MLFLOW)
         allowed = self.server.skinny_swap and not self.options.keep_mlflow
         from_index = all(entry.source is None for entry in full)
+        from_conda = {package.origin for package in self.spec.conda}
+        if self.options.runtime != "pip" and any(entry.origin in from_conda for entry in full):
+            return False  # conda's own is installed whole
         return bool(full) and allowed and from_index and has_skinny(intersection(full))
 
     def fill(self, draft: Draft, fill: Fill) -> Draft:

@@ -8,6 +8,7 @@ from typing import Literal
 from packaging.version import Version
 
 from envbuild.entries.requirements import CondaRequirement, IndexOption, PipRequirement
+from envbuild.merging.name_map import NameMap, load_name_map
 from envbuild.notices import Notice
 from envbuild.platforms import Target
 from envbuild.server import ServerProfile
@@ -30,6 +31,8 @@ class MergeOptions:
     constraints: tuple[PipRequirement, ...] = ()
     relax: tuple[str, ...] = ()  # names whose pins may move, or "auto" for any
     runtime: str = "auto"
+    channels: tuple[str, ...] = field(default=(), repr=False)  # --channel; may hold credentials
+    name_map: NameMap = field(default_factory=load_name_map, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

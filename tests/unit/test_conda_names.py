@@ -6,14 +6,15 @@ import pytest
 from packaging.requirements import Requirement
 
 from envbuild.entries.conda_entries import parse_match_spec
-from envbuild.merging.conda_names import Translation, is_native, show, translate
+from envbuild.merging.conda_names import Translation, same_on_pypi, show, translate
+from envbuild.merging.name_map import load_name_map
 from envbuild.origins import Origin
 
 ORIGIN = Origin(side="model", file="conda.yaml", position="dependencies[1]")
 
 
 def translated(*specs: str) -> Translation:
-    return translate([parse_match_spec(text, origin=ORIGIN) for text in specs])
+    return translate([parse_match_spec(text, origin=ORIGIN) for text in specs], load_name_map())
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,29 @@ def test_the_channel_is_never_shown() -> None:
     assert show(package) == "numpy==1.21=py38_0"
 
 
-def test_a_name_that_is_translated_is_never_taken_for_a_library() -> None:
-    assert not is_native("pytorch-gpu")
-    assert is_native("pytorch-cuda")
+def test_a_package_that_may_be_several_is_taken_for_the_likeliest_and_said_so() -> None:
+    found = translated("opencv=4.5")
+
+    assert [entry.pep508() for entry in found.requirements] == ["opencv-python-headless==4.5.*"]
+    (notice,) = (notice for notice in found.notices if notice.level == "warning")
+    assert str(notice) == (
+        "conda.yaml: dependencies[1]: opencv may be opencv-python-headless or opencv-python on"
+        " PyPI; it is taken for opencv-python-headless, --name-map FILE says otherwise"
+        ' (opencv = "opencv-python")'
+    )
+
+
+def test_beside_conda_a_package_stands_for_all_that_it_may_be() -> None:
+    packages = [parse_match_spec(text, origin=ORIGIN) for text in ("opencv=4.5", "libgomp")]
+
+    found = same_on_pypi(packages, load_name_map())
+
+    assert [entry.pep508() for entry in found.requirements] == [
+        "opencv-python-headless==4.5.*",
+        "opencv-python==4.5.*",
+    ]
+    assert found.changes == ()
+    assert found.notices == ()
 
 
 def test_every_translation_is_a_name_that_an_index_could_have() -> None:

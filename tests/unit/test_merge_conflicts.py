@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from envbuild.errors import ConflictError, RuntimeUnsupportedError
+from envbuild.errors import ConflictError
 from envbuild.merge import MergeOptions
 from envbuild.model import Model
 from envbuild.server import ServerProfile
@@ -159,31 +159,3 @@ def test_a_strict_server_does_not_mind_what_the_swap_solves() -> None:
     assert [entry.name for entry in only.requirements if "mlflow" in str(entry.name)] == [
         "mlflow-skinny"
     ]
-
-
-def test_conda_packages_without_a_conda_runtime_are_all_named() -> None:
-    model = model_of("mlflow", conda=["conda-forge::pytorch=1.13=py38*", "cudatoolkit", "pip"])
-
-    with pytest.raises(RuntimeUnsupportedError) as raised:
-        plans(model)
-
-    assert (
-        str(raised.value)
-        == """\
-the model asks for conda packages, and there is no conda runtime yet
-  conda.yaml: dependencies[1]: pytorch==1.13=py38*
-  conda.yaml: dependencies[2]: cudatoolkit (no Python package; --runtime pip leaves it out)
-  try: --runtime pip, which takes them from PyPI under the names they have there"""
-    )
-
-
-def test_the_conda_runtime_is_refused_even_where_nothing_needs_it() -> None:
-    with pytest.raises(RuntimeUnsupportedError) as raised:
-        plans(model_of("mlflow", conda=["pip"]), options=MergeOptions(runtime="conda"))
-
-    assert (
-        str(raised.value)
-        == """\
---runtime conda: there is no conda runtime yet, and nothing of the model needs one
-  try: --runtime pip"""
-    )
