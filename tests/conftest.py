@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -27,6 +28,9 @@ settings.load_profile("project")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it puts into the background with Ctrl-C ignored, and programs inherit
+    # that: the tests that interrupt one would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "may_skip(reason): may be skipped even where CI=true")
     if on_ci():
         config.pluginmanager.register(Obligations(), "obligations")
