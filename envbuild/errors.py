@@ -14,6 +14,7 @@ __all__ = [
     "BuildError",
     "ConflictError",
     "EnvbuildError",
+    "FleetError",
     "ImageError",
     "IndexUnavailableError",
     "IntegrityError",
@@ -178,3 +179,9 @@ class ServerError(EnvbuildError):
     """A server ended by itself or did not come up: most often, its model does not load."""
 
     exit_code = 18
+
+
+class FleetError(EnvbuildError):
+    """Some models of a fleet could not be locked; all the others were."""
+
+    exit_code = 19

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from envbuild.locking.lock import Lock
     from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
 
-__all__ = ["AUTO", "lock_model", "locked_texts", "plan_environment"]
+__all__ = ["AUTO", "lock_model", "locked_texts", "make_resolver", "plan_environment"]
 
 AUTO = "auto"
 """In ``relax``: the smallest set of the model's pins that must give way."""
@@ -89,7 +89,7 @@ def lock_model(
         model=model,
         options=options,
         ambient=ambient,
-        resolver=resolver or _make_resolver(options, ambient),
+        resolver=resolver or make_resolver(options, ambient),
         previous=previous or {},
         reporter=reporter,
     )
@@ -318,7 +318,8 @@ def _resolver_options(options: LockOptions) -> ResolverOptions:
     )
 
 
-def _make_resolver(options: LockOptions, ambient: Ambient) -> Resolver:
+def make_resolver(options: LockOptions, ambient: Ambient) -> Resolver:
+    """The resolver of the pip part that ``options`` ask for."""
     if options.resolver == "pip-tools":
         from envbuild.resolve.pip_tools import PipToolsResolver
 

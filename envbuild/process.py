@@ -11,11 +11,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from envbuild.errors import ToolError
 
-__all__ = ["Completed", "Runner", "Started", "plain_environment", "run", "started"]
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.connection import Connection
+
+__all__ = [
+    "Completed",
+    "Runner",
+    "Started",
+    "plain_environment",
+    "run",
+    "started",
+    "worker_processes",
+]
 
 # What a program needs to find itself, the network and its certificates; nothing that is a secret
 # and nothing that configures pip or uv behind our back (PIP_*, UV_*, CONDA_*).
@@ -222,3 +234,48 @@ def plain_environment(ambient: Mapping[str, str], *, home: Path) -> dict[str, st
     kept["HOME"] = str(home)
     kept["PYTHONUTF8"] = "1"
     return kept
+
+
+def worker_processes(count: int) -> tuple[ProcessPoolExecutor, Callable[[], None]]:
+    """An executor of ``count`` processes, and what ends them at once, with all that they run.
+
+    They end with this process too, however it ends. They are begun anew rather than forked, as this
+    process may have threads.
+    """
+    # 25 ms that no other command has to pay for.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    context = get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        count, mp_context=context, initializer=_begin_work, initargs=(theirs,)
+    )
+
+    def end() -> None:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
+
+    return pool, end
+
+
+def _begin_work(lifeline: Connection) -> None:
+    # Ctrl-C reaches every process of a terminal; this one hears of it from the one that began it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit
+
+
+def _end_with(lifeline: Connection) -> None:
+    """Leave, by way of whoever waits for a program and ends it, when the pipe is closed."""
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    main = threading.main_thread().ident
+    while main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
+        time.sleep(0.2)

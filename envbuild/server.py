@@ -9,6 +9,7 @@ import difflib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -127,7 +128,7 @@ def load_profile(name_or_path: str) -> ServerProfile:
         ProfileError: unknown name, unreadable file, or every violation of the schema at once.
     """
     if name_or_path in BUILT_IN:
-        return _read(_PROFILES / f"{name_or_path}.toml", shown=name_or_path, is_users=False)
+        return _built_in(name_or_path)
     path = Path(name_or_path)
     if path.suffix != ".toml" and not path.is_file():
         close = difflib.get_close_matches(name_or_path, BUILT_IN, n=1, cutoff=0.5)
@@ -137,6 +138,12 @@ def load_profile(name_or_path: str) -> ServerProfile:
             remedy=f"--server {close[0] if close else BUILT_IN[0]}, or the path of a TOML file",
         )
     return _read(path, shown=name_or_path, is_users=True)
+
+
+@cache
+def _built_in(name: str) -> ServerProfile:
+    """Read once: a fleet asks for it with every model, and it takes longer than reading one."""
+    return _read(_PROFILES / f"{name}.toml", shown=name, is_users=False)
 
 
 def _read(path: Path, *, shown: str, is_users: bool) -> ServerProfile:

@@ -36,7 +36,11 @@ def _inspect(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> 
 
 
 def _lock(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
-    model = read_model(args.model, ambient=ambient)
+    if len(args.model) > 1:
+        from envbuild.cli.fleets import lock_several
+
+        return lock_several(args, terminal, ambient)
+    model = read_model(args.model[0], ambient=ambient)
     directory = Path(args.output) if args.output else Path(f"{model.name}-env")
     if args.check:
         return _check(args, model, directory, terminal=terminal, ambient=ambient)
@@ -93,7 +97,7 @@ def _check(
         terminal.say(f"{directory} is up to date")
     else:
         lines = "".join(f"\n  {difference}" for difference in result.differences)
-        again = f"\nnext: envbuild lock {args.model} -o {directory}"
+        again = f"\nnext: envbuild lock {args.model[0]} -o {directory}"
         terminal.say(f"{directory} is stale:{lines}{again}")
     return _OK if result.fresh else _CHECK_SAID_NO
 
@@ -183,6 +187,12 @@ def _serve(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> in
     return _OK
 
 
+def _fleet(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    from envbuild.cli.fleets import run_fleet
+
+    return run_fleet(args, terminal, ambient)
+
+
 def _servers(args: argparse.Namespace, terminal: Terminal, _: Ambient) -> int:
     from envbuild.cli.summary import servers_document, servers_text
     from envbuild.server import BUILT_IN, load_profile
@@ -197,6 +207,7 @@ _Command = Callable[[argparse.Namespace, Terminal, Ambient], int]
 _COMMANDS: dict[str, _Command] = {
     "inspect": _inspect,
     "lock": _lock,
+    "fleet": _fleet,
     "export": _export,
     "verify": _verify,
     "build": _build,

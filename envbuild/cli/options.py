@@ -17,7 +17,7 @@ __all__ = ["build_options", "export_options", "lock_options", "serve_options"]
 
 
 def lock_options(args: argparse.Namespace) -> LockOptions:
-    """The options of ``lock`` and ``inspect``; what the command does not offer keeps its default.
+    """The options of ``lock``, ``fleet`` and ``inspect``; what a command lacks keeps its default.
 
     Raises:
         UsageError: an unknown platform.
@@ -34,7 +34,7 @@ def lock_options(args: argparse.Namespace) -> LockOptions:
         "model_indexes": not args.ignore_model_indexes,
         "relax": tuple(args.relax or ()),
     }
-    if args.command == "lock":
+    if args.command != "inspect":
         given |= {
             "resolver": args.resolver,
             "index_url": args.index_url,

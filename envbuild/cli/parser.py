@@ -47,9 +47,10 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model(command: argparse.ArgumentParser) -> None:
+def _add_model(command: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
     command.add_argument(
         "model",
+        nargs=nargs,
         metavar="MODEL",
         help="an MLflow model directory, or a URI such as models:/name/1 or runs:/id/model",
     )
@@ -61,9 +62,13 @@ def _inspect(command: argparse.ArgumentParser) -> None:
 
 
 def _lock(command: argparse.ArgumentParser) -> None:
-    _add_model(command)
+    _add_model(command, nargs="+")
     command.add_argument(
-        "-o", "--output", metavar="DIR", help="the context to write (default: <model name>-env)"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="the context to write (default: <model name>-env); of several models, the folder "
+        "that has a <model name>-env for each",
     )
     command.add_argument(
         "--check",
@@ -339,6 +344,51 @@ def _label(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _fleet(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="a folder to search for models, a list of models (a file with a path or URI on each "
+        "line, or - for standard input), a model, or models:/ for all that are registered",
+    )
+    command.add_argument(
+        "-o", "--output", metavar="DIR", required=True, help="the folder of the contexts"
+    )
+    mode = command.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 when a context is stale or missing; no network, no solving, nothing written",
+    )
+    mode.add_argument(
+        "--dry-run", action="store_true", help="solve, and say what would change; nothing written"
+    )
+    _add_run_options(command)
+    _add_merge_options(command)
+    _add_resolve_options(command)
+    _add_index_options(command)
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("running")
+    group.add_argument(
+        "--changed-only",
+        action="store_true",
+        help="report only models whose context changed, or is to be changed, or that failed",
+    )
+    group.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML too")
+    group.add_argument(
+        "--jobs", type=_positive, metavar="N", help="at a time (default: one for each processor)"
+    )
+    group.add_argument(
+        "--executor",
+        default="processes",
+        metavar="NAME",
+        help="processes (default), threads, or dask://HOST:PORT of a scheduler",
+    )
+
+
 def _servers(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--python", metavar="VERSION", help="only what this Python gets, such as 3.9"
@@ -353,6 +403,7 @@ _COMMANDS: tuple[tuple[str, str, _Fill], ...] = (
         _inspect,
     ),
     ("lock", "resolve every pin and write the context", _lock),
+    ("fleet", "lock many models, each distinct environment solved once", _fleet),
     ("export", "write the offline bundle of a context", _export),
     ("verify", "install, import, load, predict and serve with no network, and report", _verify),
     ("build", "build the image through the Docker API", _build),

@@ -28,7 +28,14 @@ from envbuild.errors import (
 from envbuild.fs import sha256_file
 from envbuild.redact import redact
 
-__all__ = ["ArtifactStore", "FetchedModel", "StoredFile", "fetch_model", "open_store"]
+__all__ = [
+    "ArtifactStore",
+    "FetchedModel",
+    "StoredFile",
+    "fetch_model",
+    "open_store",
+    "registered_models",
+]
 
 _ALWAYS = frozenset({
     "MLmodel", "conda.yaml", "requirements.txt", "python_env.yaml", "constraints.txt",
@@ -41,6 +48,7 @@ _BY_MLMODEL = (*_TEXTS, ".json")
 # A text larger than this is no environment file, and an example nobody needs for an environment.
 _MAX_TEXT = 10 * 1024 * 1024
 _MAX_FOLDERS = 200
+_PAGE = 100  # registered models in one answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +119,56 @@ def open_store(uri: str) -> ArtifactStore:
     try:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     except ImportError as error:
-        raise MissingExtraError(
-            f"{redact(uri)} needs mlflow-skinny, which is not installed",
-            remedy="pip install 'envbuild[mlflow]'",
-        ) from error
+        raise _no_mlflow(uri) from error
     try:
         return _MlflowStore(get_artifact_repository(uri), uri)
     except Exception as error:  # a store raises what its client library raises
         raise _unavailable(uri, error) from error
+
+
+def registered_models() -> tuple[str, ...]:
+    """URIs of the registered models of the registry that mlflow is set to, sorted.
+
+    Of each the newest version, and every version that has an alias, as those are what is served.
+
+    Raises:
+        MissingExtraError: mlflow-skinny is not installed.
+        IndexUnavailableError: the registry cannot be reached or refused us.
+    """
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise _no_mlflow("models:/") from error
+    try:
+        client = MlflowClient()
+        found: set[tuple[str, int]] = set()
+        token: str | None = None
+        while token != "":
+            page = client.search_registered_models(max_results=_PAGE, page_token=token)
+            for model in page:
+                newest = client.search_model_versions(
+                    f"name={_quoted(model.name)}",
+                    max_results=1,
+                    order_by=["version_number DESC"],
+                )
+                versions = [version.version for version in newest]
+                versions += (model.aliases or {}).values()
+                found |= {(model.name, int(version)) for version in versions}
+            token = page.token or ""
+    except Exception as error:  # a store raises what its client library raises
+        raise _unavailable("models:/", error) from error
+    return tuple(f"models:/{name}/{version}" for name, version in sorted(found))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name + '"' if "'" in name else f"'{name}'"
+
+
+def _no_mlflow(uri: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"{redact(uri)} needs mlflow-skinny, which is not installed",
+        remedy="pip install 'envbuild[mlflow]'",
+    )
 
 
 class _Repository(Protocol):

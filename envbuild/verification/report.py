@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from envbuild.junit import Case, junit_text
 from envbuild.redact import redact
 
 __all__ = ["Outcome", "Report", "StepResult", "failed", "passed", "skipped"]
 
 Outcome = Literal["passed", "failed", "skipped"]
 
-# Characters that XML 1.0 has no way to write, escaped or not; logs have them.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 
@@ -114,42 +111,18 @@ class Report:
 
     def junit(self) -> str:
         """The report as JUnit XML, one test case for each step."""
-        total = sum(step.seconds for step in self.steps)
-        counts = {
-            "tests": str(len(self.steps)),
-            "failures": str(self.count("failed")),
-            "skipped": str(self.count("skipped")),
-            "errors": "0",
-            "time": f"{total:.3f}",
-        }
-        suites = ET.Element("testsuites", counts)
-        suite = ET.SubElement(suites, "testsuite", {"name": _xml_text(self.target), **counts})
-        for step in self.steps:
-            self._add_case(suite, step)
-        ET.indent(suites)
-        body = ET.tostring(suites, encoding="unicode")
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
-
-    def _add_case(self, suite: ET.Element, step: StepResult) -> None:
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            {
-                "classname": f"envbuild.verification.{self.kind}",
-                "name": step.name,
-                "time": f"{step.seconds:.3f}",
-            },
-        )
-        reason, details = _xml_text(step.reason), _xml_text("\n".join(step.details))
-        match step.outcome:
-            case "failed":
-                ET.SubElement(case, "failure", {"message": reason}).text = details
-            case "skipped":
-                ET.SubElement(case, "skipped", {"message": reason})
-            case "passed":
-                text = "\n".join(part for part in (reason, details) if part)
-                if text:
-                    ET.SubElement(case, "system-out").text = text
+        cases = [
+            Case(
+                group=f"envbuild.verification.{self.kind}",
+                name=step.name,
+                outcome=step.outcome,
+                seconds=step.seconds,
+                reason=step.reason,
+                details=step.details,
+            )
+            for step in self.steps
+        ]
+        return junit_text(self.target, cases)
 
     def table(self) -> str:
         """The report for a terminal: a line for each step, and the details of what failed."""
@@ -175,7 +148,3 @@ def _rows(step: StepResult, width: int) -> Iterator[str]:
     yield f"{head}  {step.reason}".rstrip()
     if step.outcome == "failed":
         yield from (f"            {detail}" for detail in step.details)
-
-
-def _xml_text(text: str) -> str:
-    return _NOT_XML.sub("�", text)

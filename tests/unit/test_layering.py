@@ -15,6 +15,7 @@ FLOW = (
     "notices",
     "origins",
     "redact",
+    "junit",
     "ambient",
     "reporter",
     "platforms",
@@ -47,6 +48,7 @@ FLOW = (
     "serving",
     # the story, and who tells it
     "pipeline",
+    "fleet",
     "api",
     "cli",
     "__main__",

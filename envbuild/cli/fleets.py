@@ -1,0 +1,72 @@
+"""The commands that work on many models at a time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from envbuild.ambient import Ambient
+from envbuild.cli.options import lock_options
+from envbuild.cli.terminal import Terminal
+from envbuild.errors import FleetError
+from envbuild.fleet import FleetOptions, FleetReport, Source, check_fleet, list_models, lock_fleet
+from envbuild.fleet.sources import distinct, gather, parse_list
+
+__all__ = ["lock_several", "run_fleet"]
+
+_OK = 0
+_CHECK_SAID_NO = 1
+_STANDARD_INPUT = "-"
+
+
+def run_fleet(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    """``envbuild fleet``."""
+    named = [text for text in args.source if text != _STANDARD_INPUT]
+    sources = gather(named, ambient=ambient, output=Path(args.output))
+    if _STANDARD_INPUT in args.source:
+        listed = list_models(parse_list(sys.stdin.read()), base=ambient.cwd)
+        sources = distinct((*sources, *listed))
+    how = FleetOptions(executor=args.executor, jobs=args.jobs or 0, dry_run=args.dry_run)
+    report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
+    if args.changed_only:
+        report = report.changed_only()
+    if args.junit:
+        from envbuild.fs import write_file
+
+        write_file(ambient.cwd / args.junit, report.junit().encode())
+    return _tell(report, terminal, check=args.check)
+
+
+def lock_several(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    """``envbuild lock`` of more than one model: each context as it is of one alone."""
+    listed = distinct(list_models(args.model, base=ambient.cwd))
+    sources = tuple(replace(source, name=f"{source.name}-env") for source in listed)
+    how = FleetOptions(executor="processes")
+    report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
+    return _tell(report, terminal, check=args.check)
+
+
+def _run(
+    args: argparse.Namespace,
+    sources: Sequence[Source],
+    *,
+    terminal: Terminal,
+    ambient: Ambient,
+    how: FleetOptions,
+) -> FleetReport:
+    work = check_fleet if args.check else lock_fleet
+    with closing(terminal.progress()) as progress:
+        how = replace(how, ambient=ambient, reporter=progress)
+        return work(sources, args.output or ".", options=lock_options(args), how=how)
+
+
+def _tell(report: FleetReport, terminal: Terminal, *, check: bool) -> int:
+    terminal.document(report.document())
+    terminal.say(report.table())
+    if report.error():
+        return FleetError.exit_code
+    return _CHECK_SAID_NO if check and not report.up_to_date else _OK

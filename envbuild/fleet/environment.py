@@ -1,0 +1,124 @@
+"""Which models have the same environment: what a solve depends on, and asking for it once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envbuild.entries.requirements import FileSource, IndexOption, PipRequirement
+from envbuild.errors import EnvbuildError
+from envbuild.fs import sha256_file, sha256_tree
+from envbuild.merge import Plan
+from envbuild.model import Model
+from envbuild.resolve.interface import Problem, Resolution, Resolver
+from envbuild.resolve.preferences import pins_of
+
+__all__ = ["AskedOnce", "environment_key", "problem_key"]
+
+
+def environment_key(model: Model, plans: Iterable[Plan], previous: Mapping[str, str]) -> str:
+    """The same (sha256, hex) for models that are solved alike, under the options of one run.
+
+    What a plan says about its origin, and so the files and lines that it is from, does not count;
+    nor does the name of the model. ``previous`` are the locks that the result is to stay close to.
+    """
+    lines: list[str] = []
+    for plan in plans:
+        lines += [f"python {plan.python}", f"runtime {plan.runtime}", f"server {plan.server.name}"]
+        lines += _entries("requirement", plan.requirements, model.path)
+        lines += _entries("constraint", plan.constraints, model.path)
+        lines += _options(plan.index_options, model.path)
+        lines += [f"conda {entry.match_spec()}" for entry in plan.conda]
+        lines += [f"channel {channel}" for channel in plan.channels]
+    for platform, text in sorted(previous.items()):
+        lines += [f"previous {platform} {name}=={version}" for name, version in pins_of(text)]
+    return _digest(lines)
+
+
+def problem_key(problem: Problem) -> str:
+    """The same (sha256, hex) for problems that have the same solution."""
+    model = Path(problem.model_path) if problem.model_path else None
+    lines = [repr(problem.target), repr(problem.options)]
+    lines += _entries("requirement", problem.requirements, model)
+    lines += _entries("constraint", problem.constraints, model)
+    lines += _entries("override", problem.overrides, model)
+    lines += _options(problem.index_options, model)
+    lines += [f"previous {name}=={version}" for name, version in pins_of(problem.previous)]
+    return _digest(lines)
+
+
+@dataclass(slots=True, kw_only=True)
+class AskedOnce:
+    """A resolver that asks another one and keeps its answers. Not for sharing between threads.
+
+    A refusal is an answer too: many models that contradict themselves alike cost one search for
+    the reason, and an index that is away is not waited for again.
+    """
+
+    resolver: Resolver
+    asked: int = 0
+    reused: int = 0
+    _found: dict[str, Resolution | EnvbuildError] = field(default_factory=dict)
+    _satisfiable: dict[str, bool | EnvbuildError] = field(default_factory=dict)
+
+    def resolve(self, problem: Problem) -> Resolution:
+        """As ``Resolver.resolve``."""
+        key = problem_key(problem)
+        if key in self._found:
+            self.reused += 1
+        else:
+            self.asked += 1
+            try:
+                self._found[key] = self.resolver.resolve(problem)
+            except EnvbuildError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, EnvbuildError):
+            raise found
+        return found
+
+    def satisfiable(self, problem: Problem) -> bool:
+        """As ``Resolver.satisfiable``."""
+        key = problem_key(problem)
+        if key not in self._satisfiable:
+            try:
+                self._satisfiable[key] = self.resolver.satisfiable(problem)
+            except EnvbuildError as error:
+                self._satisfiable[key] = error
+        answer = self._satisfiable[key]
+        if isinstance(answer, EnvbuildError):
+            raise answer
+        return answer
+
+
+def _entries(kind: str, entries: Iterable[PipRequirement], model: Path | None) -> Iterator[str]:
+    for entry in entries:
+        # Their order counts: a resolver looks at what comes first, first.
+        hashes = ",".join(sorted(entry.hashes))
+        yield f"{kind} {entry.pep508()} {entry.raw_url} {hashes}{_content(entry, model)}"
+
+
+def _content(entry: PipRequirement, model: Path | None) -> str:
+    """What a file of the model is, as its path is the same in every model."""
+    if not isinstance(entry.source, FileSource):
+        return ""
+    path = (model or Path()) / entry.source.path
+    try:
+        return f" {sha256_tree(path)}" if path.is_dir() else f" {sha256_file(path)}"
+    except OSError:
+        return f" {path}"  # whoever solves it says what is wrong with it
+
+
+def _options(options: Iterable[IndexOption], model: Path | None) -> Iterator[str]:
+    for option in options:
+        # A folder of the model holds what it holds; and errors name the entry of an address.
+        ours = option.kind == "find-links" and option.origin.side in {"model", "record"}
+        place = f" {model}" if ours and "://" not in option.value else ""
+        yield f"option {option.kind} {option.value} {option.origin.side}{place}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    text = "".join(f"{line}\n" for line in lines)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

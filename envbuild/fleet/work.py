@@ -1,0 +1,286 @@
+"""What a worker does for a fleet, in this process or another: small values in, small values out.
+
+Whatever goes wrong with a model becomes its outcome; nothing is raised.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild import __version__
+from envbuild.ambient import Ambient
+from envbuild.errors import EnvbuildError, LockFileError, OutputError, UsageError
+from envbuild.fleet.outcome import Failure, Outcome, Status
+from envbuild.fleet.sources import Source
+from envbuild.model import Model, read_model
+from envbuild.options import LockOptions
+
+if TYPE_CHECKING:
+    from envbuild.fleet.environment import AskedOnce
+
+__all__ = [
+    "STAGE",
+    "Done",
+    "Job",
+    "LockTask",
+    "SurveyTask",
+    "Surveyed",
+    "lock_environment",
+    "outcome_of",
+    "survey",
+]
+
+STAGE = ".envbuild-fleet"
+"""In the folder of a fleet: contexts that are not whole yet."""
+
+_KEY_LENGTH = 12  # characters of a digest that tell the environments of a run apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What all tasks of a run have in common.
+
+    ``ambient`` is None for workers elsewhere: they take their own environment, so that no secret
+    of this process travels. ``output`` is absolute, ``shown`` the same as the user wrote it.
+    """
+
+    output: Path
+    shown: str
+    options: LockOptions = field(repr=False)
+    cwd: Path
+    ambient: Ambient | None = field(default=None, repr=False)
+    only_check: bool = False
+    dry_run: bool = False
+    version: str = __version__
+
+    def surroundings(self) -> Ambient:
+        """Those of the task.
+
+        Raises:
+            UsageError: this is another envbuild than the one that made the task.
+        """
+        if self.version != __version__:
+            raise UsageError(
+                f"a worker has envbuild {__version__}, and the run is of {self.version}",
+                remedy="the same release everywhere",
+            )
+        return self.ambient or replace(Ambient.of_process(), cwd=self.cwd)
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a context that fits its model is to be made anew."""
+        return self.options.upgrade or bool(self.options.upgrade_packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyTask:
+    """Read these models, and look at their contexts."""
+
+    job: Job
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """A model that was read: its outcome, if nothing is to be solved for it, or ``environment``."""
+
+    source: Source
+    outcome: Outcome | None = None
+    environment: str = ""
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockTask:
+    """Lock these models, which have one environment."""
+
+    job: Job
+    environment: str
+    models: tuple[Surveyed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of a ``LockTask``."""
+
+    outcomes: tuple[Outcome, ...]
+    solves: int
+    reused: int
+
+
+def survey(task: SurveyTask) -> tuple[Surveyed, ...]:
+    """Read models and find out which have to be locked, and with which others."""
+    return tuple(_surveyed(source, task.job) for source in task.sources)
+
+
+def lock_environment(task: LockTask) -> Done:
+    """Solve once and write the context of each model.
+
+    Each is as ``envbuild lock`` alone writes it: the whole of it is done for each model, but the
+    resolver, asked the same again, gives the same answer.
+    """
+    from envbuild.fleet.environment import AskedOnce
+    from envbuild.pipeline import make_resolver
+
+    try:
+        ambient = task.job.surroundings()
+        resolver = AskedOnce(resolver=make_resolver(task.job.options, ambient))
+    except EnvbuildError as error:
+        failure = Failure.of(error)
+        failed = [outcome_of(one.source, task.job, failure=failure) for one in task.models]
+        return Done(outcomes=tuple(failed), solves=0, reused=0)
+    outcomes: list[Outcome] = []
+    for model in task.models:
+        started = time.monotonic()
+        outcome = _locked(model, task.job, ambient, resolver)
+        outcome = replace(outcome, environment=task.environment[:_KEY_LENGTH])
+        outcomes.append(outcome.after(time.monotonic() - started))
+    return Done(outcomes=tuple(outcomes), solves=resolver.asked, reused=resolver.reused)
+
+
+def outcome_of(
+    source: Source,
+    job: Job,
+    status: Status = "failed",
+    *,
+    differences: Sequence[str] = (),
+    failure: Failure | None = None,
+) -> Outcome:
+    """The outcome of ``source``, in the words of a run."""
+    return Outcome(
+        name=source.name,
+        model=source.shown,
+        context=str(Path(job.shown) / source.name),
+        status=status,
+        differences=tuple(differences),
+        failure=failure,
+    )
+
+
+def _surveyed(source: Source, job: Job) -> Surveyed:
+    started = time.monotonic()
+    try:
+        found = _look_at(source, job)
+    except EnvbuildError as error:
+        found = _failed(source, job, Failure.of(error))
+    except OSError as error:
+        found = _failed(source, job, Failure.of(_of_system(error)))
+    except Exception as error:  # one model must not stop the others, whatever is in it
+        found = _failed(source, job, Failure.of_bug(error))
+    if found.outcome is None:
+        return found
+    return replace(found, outcome=found.outcome.after(time.monotonic() - started))
+
+
+def _failed(source: Source, job: Job, failure: Failure) -> Surveyed:
+    return Surveyed(source=source, outcome=outcome_of(source, job, failure=failure))
+
+
+def _look_at(source: Source, job: Job) -> Surveyed:
+    from envbuild.errors import ModelError
+
+    if source.problem:
+        raise ModelError(source.problem, where=source.shown)
+    ambient = job.surroundings()
+    model = read_model(source.address, ambient=ambient)
+    directory = job.output / source.name
+    status, differences = _freshness(model, directory, job, ambient)
+    if job.only_check or (status == "fresh" and not job.upgrades):
+        outcome = outcome_of(source, job, status, differences=differences)
+        return Surveyed(source=source, outcome=outcome)
+    from envbuild.fleet.environment import environment_key
+    from envbuild.pipeline import locked_texts, plan_environment
+
+    _, plans = plan_environment(model, job.options, ambient=ambient)
+    previous = {} if job.options.upgrade else locked_texts(directory)
+    key = environment_key(model, plans, previous)
+    return Surveyed(source=source, environment=key, differences=differences)
+
+
+def _freshness(
+    model: Model, directory: Path, job: Job, ambient: Ambient
+) -> tuple[Status, tuple[str, ...]]:
+    from envbuild.locking.staleness import check
+
+    try:
+        result = check(model, directory, options=job.options, ambient=ambient)
+    except LockFileError as error:
+        if any(directory.glob("pylock*.toml")):
+            return "stale", (str(error),)
+        return "missing", ()
+    return ("fresh" if result.fresh else "stale"), result.differences
+
+
+def _locked(surveyed: Surveyed, job: Job, ambient: Ambient, resolver: AskedOnce) -> Outcome:
+    source = surveyed.source
+    try:
+        status = _lock(source, job, ambient, resolver)
+    except EnvbuildError as error:
+        return outcome_of(source, job, failure=Failure.of(error))
+    except OSError as error:
+        return outcome_of(source, job, failure=Failure.of(_of_system(error)))
+    except Exception as error:  # one model must not stop the others, whatever is in it
+        return outcome_of(source, job, failure=Failure.of_bug(error))
+    return outcome_of(source, job, status, differences=surveyed.differences)
+
+
+def _lock(source: Source, job: Job, ambient: Ambient, resolver: AskedOnce) -> Status:
+    from envbuild.pipeline import lock_model, locked_texts
+
+    directory = job.output / source.name
+    model = read_model(source.address, ambient=ambient)
+    previous = {} if job.options.upgrade else locked_texts(directory)
+    lock = lock_model(model, job.options, ambient=ambient, previous=previous, resolver=resolver)
+    files = lock.files()
+    changed = any(_bytes_of(directory / name) != data for name, data in files.items())
+    if not job.dry_run:
+        _write(directory, files, job, model=model.path)
+    return "locked" if changed else "unchanged"
+
+
+def _write(directory: Path, files: Mapping[str, bytes], job: Job, *, model: Path) -> None:
+    """Write a context: a new one appears whole, one that is there is replaced file by file."""
+    from envbuild.locking.context import write_context
+
+    if directory.exists():
+        for left in directory.glob(".envbuild-*"):
+            shutil.rmtree(left, ignore_errors=True)  # by a run that was killed
+        write_context(directory, files, model=model)
+        return
+    with _staged(job.output) as stage:
+        write_context(stage / "context", files, model=model)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        (stage / "context").rename(directory)
+
+
+@contextmanager
+def _staged(output: Path) -> Iterator[Path]:
+    root = output / STAGE
+    root.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=root))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        with suppress(OSError):
+            root.rmdir()
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _of_system(error: OSError) -> OutputError:
+    return OutputError(
+        f"the system refused: {error.strerror or error}", where=str(error.filename or "")
+    )
