@@ -25,6 +25,7 @@ import itertools
 import json
 import math
 import os
+import re
 import sys
 import traceback
 import uuid
@@ -55,6 +56,9 @@ MAX_BYTES = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 102
 MAX_PROBLEMS = 20
 # How the names of mlflow's functions that check an input begin.
 MLFLOW_CHECKS = ("_enforce_", "_validate_prediction_input", "_validate_model_input")
+
+# A character that is half of one; pandas and most else cannot hold it.
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 scorer = None
 
@@ -336,19 +340,36 @@ def parse(body, charset=None):
     """
     if not body.strip():
         raise RequestError("the body is empty")
+    text = decode(body, charset)
     try:
-        return json.loads(body.decode(charset or json.detect_encoding(body)))
-    except LookupError:
-        raise RequestError("the charset of Content-Type is unknown", status=415) from None
-    except UnicodeDecodeError as error:
-        raise RequestError(f"the body is not {error.encoding} text") from None
+        document = json.loads(text)
+        if SURROGATE.search(text):
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except RecursionError:
         raise RequestError("the body is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise RequestError("the body has half a character: a surrogate without its pair") from None
     except json.JSONDecodeError as error:
         at = f"line {error.lineno} column {error.colno}"
         raise RequestError(f"the body is not JSON: {error.msg} at {at}") from None
     except ValueError:  # Python's own limit
         raise RequestError("the body has a number with too many digits") from None
+
+
+def decode(body, charset):
+    """The text in the bytes of a body.
+
+    Raises:
+        RequestError: it is not text in its charset.
+    """
+    try:
+        return body.decode(charset or json.detect_encoding(body))
+    except LookupError:
+        raise RequestError("the charset of Content-Type is unknown", status=415) from None
+    except ValueError:  # UnicodeError; a charset with a NUL in it is another
+        name = "text of its charset" if charset else f"{json.detect_encoding(body)} text"
+        raise RequestError(f"the body is not {name}") from None
 
 
 def split_body(body):
@@ -797,7 +818,7 @@ def to_floats(values, present, dtype):
             array = np.array(values, dtype="float64") if present <= {int, float, NoneType} else None
         except OverflowError:
             array = None
-        if array is None or (np.abs(array) > limit).any():
+        if array is None or (np.abs(array) >= limit).any():
             check(values, received)
         return array.astype(dtype)
 

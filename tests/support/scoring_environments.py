@@ -19,9 +19,13 @@ import mlflow.pyfunc
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import Schema
 
-def save(path, inputs, predict):
+def save(path, inputs, params, predict):
     model = type("Model", (mlflow.pyfunc.PythonModel,), {"predict": predict})()
-    signature = ModelSignature(Schema.from_json(inputs))
+    more = {}
+    if params != "[]":
+        from mlflow.types.schema import ParamSchema
+        more = {"params": ParamSchema.from_json(params)}
+    signature = ModelSignature(Schema.from_json(inputs), **more) if inputs != "[]" else None
     mlflow.pyfunc.save_model(path, python_model=model, signature=signature, pip_requirements=[])
 """
 
@@ -44,21 +48,31 @@ class Environment:
             check=False,
         )
 
-    def save_model(self, name: str, signature: Sequence[object], predict: str) -> Path:
+    def save_model(
+        self,
+        name: str,
+        signature: Sequence[object],
+        predict: str,
+        *,
+        params: Sequence[object] = (),
+    ) -> Path:
         """Save a model; ``predict`` is the source of its ``predict(self, context, data)``."""
-        call = f"save({name!r}, {json.dumps(signature)!r}, predict)"
+        call = f"save({name!r}, {json.dumps(signature)!r}, {json.dumps(params)!r}, predict)"
         done = self.run("-c", f"{_SAVE}\n{predict}\n{call}")
         assert done.returncode == 0, done.stderr
         return self.folder / name
 
 
-def make_environment(root: Path, interpreter: Path, packages: Sequence[str]) -> Environment:
-    """A new environment with the newest of these packages that go together."""
+def make_environment(
+    root: Path, interpreter: Path, packages: Sequence[str], *, as_of: str = ""
+) -> Environment:
+    """A new environment with the newest of these packages that go together, as of a day."""
     uv = (find_uv_bin(), "--no-config", "--quiet")
     python = str(root / "venv" / "bin" / "python")
+    dated = ("--exclude-newer", as_of) if as_of else ()
     for argv in (
         (*uv, "venv", "--python", str(interpreter), str(root / "venv")),
-        (*uv, "pip", "install", "--python", python, *packages),
+        (*uv, "pip", "install", "--python", python, *dated, *packages),
     ):
         done = subprocess.run(argv, env=scrubbed(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -98,6 +98,19 @@ def test_a_body_of_unicode_needs_no_charset(charset: str) -> None:
     assert ask(GOOD.decode().encode(charset))[0] == 200
 
 
+@pytest.mark.parametrize("charset", ["undefined", "idna", "utf-7\0"])
+def test_an_odd_charset_is_refused_without_quoting_the_body(charset: str, model: FakeModel) -> None:
+    body = b'{"input_data": [".\xfc"]}'
+    status, text = message(body, content_type=f"application/json; charset={charset}")
+    assert (status, text) == (400, "the body is not text of its charset")
+    assert not model.given
+
+
+def test_escaped_characters_of_two_halves_are_whole(model: FakeModel) -> None:
+    assert ask(rb'{"input_data": [[1, "\ud83d\ude00"]]}')[0] == 200
+    assert model.given[0]["b"].tolist() == ["\U0001f600"]
+
+
 @pytest.mark.usefixtures("model")
 def test_an_unknown_charset_is_refused() -> None:
     wanted = (415, "the charset of Content-Type is unknown")
@@ -139,12 +152,16 @@ def test_a_body_over_the_limit_is_refused(announce: bool, monkeypatch: pytest.Mo
         (b"", "the body is empty"),
         (b" \n", "the body is empty"),
         (b'{"input_data": [1,]}', r"the body is not JSON: .* at line 1 column \d+"),
-        (b"\xff\xfe\xfa", "the body is not utf-16-le text"),
+        (b"\xff\xfe\xfa", "the body is not utf-16 text"),
         (b'{"input_data": "\xfc"}', "the body is not utf-8 text"),
         (b'{"inputs": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "the body is nested too deeply"),
         (b'{"inputs": ' + b"1" * 5000 + b"}", "the body has a number with too many digits"),
+        (
+            rb'{"inputs": ["a\ud800"]}',
+            "the body has half a character: a surrogate without its pair",
+        ),
     ],
-    ids=["empty", "blank", "comma", "utf-16", "latin-1", "deep", "digits"],
+    ids=["empty", "blank", "comma", "utf-16", "latin-1", "deep", "digits", "surrogate"],
 )
 def test_a_body_that_is_not_json_is_told_why(body: bytes, words: str) -> None:
     status, text = message(body)
