@@ -13,8 +13,7 @@ report = envbuild.verify(bundle)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as of typing, which takes as long to import as all of this
 if TYPE_CHECKING:
     from envbuild.api import check, export, lock, read_context, read_model, serve, verify
     from envbuild.errors import EnvbuildError

@@ -7,8 +7,10 @@ a test checks that they are unique and that the page is complete.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+TYPE_CHECKING = False  # as of typing, whose import costs more than this module
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import ClassVar
 
 __all__ = [
     "BuildError",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +85,8 @@ def write_tree(root: Path, files: Mapping[str, bytes], *, remove: Iterable[str] 
     Raises:
         OutputError: a file or folder cannot be written.
     """
+    import tempfile
+
     created = _missing_parents(root)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -176,6 +176,8 @@ def replace_folder(staged: Path, target: Path) -> None:
 
 def _exchange(one: Path, other: Path) -> bool:
     """Swap two names with ``renameat2(2)`` and RENAME_EXCHANGE, Linux only."""
+    import ctypes
+
     rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
     if rename is None:
         return False

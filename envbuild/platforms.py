@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
-from packaging.version import Version
+from typing import TYPE_CHECKING
 
 from envbuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
+    from packaging.version import Version
 
 __all__ = ["DEFAULT_GLIBC", "PLATFORMS", "Platform", "Target", "parse_platform"]
 
@@ -96,6 +98,8 @@ class Target:
 
     def tags(self) -> Iterator[Tag]:
         """Every wheel tag that installs on this target, the most specific first."""
+        from packaging.tags import compatible_tags, cpython_tags
+
         platforms = list(self._platform_tags())
         minor = self.python_minor
         # PEP 3149: CPython before 3.8 carries the pymalloc flag in its ABI.
@@ -122,6 +126,8 @@ class Target:
         if self.platform.system == "Windows":
             yield "win_amd64"
         elif self.platform.system == "Darwin":
+            from packaging.tags import mac_platforms
+
             yield from mac_platforms(_MACOS_FLOOR[machine], machine)
         else:
             major, minor = self.glibc

@@ -17,6 +17,7 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
+from envbuild.endpoints import BUILT_IN, Probes
 from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import ProfileError
 from envbuild.origins import Origin
@@ -38,7 +39,6 @@ __all__ = [
     "load_profile",
 ]
 
-BUILT_IN = ("azureml-online", "azureml-batch", "mlflow", "none")
 _PROFILES = Path(__file__).parent / "profiles"
 _SCRIPTS = Path(__file__).parent / "scoring"
 _DOCUMENTED = "docs/reference/server-profiles.md describes the format"
@@ -79,15 +79,6 @@ class PackageSet:
     rank: int = 0
     reason: str = ""
     beside: tuple[Companion, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probes:
-    """HTTP paths of the server on its port."""
-
-    liveness: str
-    readiness: str
-    scoring: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

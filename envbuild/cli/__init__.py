@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from envbuild.ambient import Ambient
 from envbuild.cli.parser import build_parser
-from envbuild.cli.signals import TerminatedError
-from envbuild.cli.terminal import Terminal
 from envbuild.errors import EnvbuildError
 
 __all__ = ["main"]
@@ -21,13 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; never raises, never prints a traceback
     unless ``--verbose`` asks for one.
     """
-    args = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = build_parser(words).parse_args(words)
+    # Imported here and below, so that --help and --version do not pay for what they do not use.
+    from envbuild.ambient import Ambient
+    from envbuild.cli.signals import TerminatedError
+    from envbuild.cli.terminal import Terminal
+
     ambient = Ambient.of_process()
     terminal = Terminal.of_process(
         ambient.environ, json_output=args.json, quiet=args.quiet, verbose=args.verbose
     )
     try:
-        # Imported here, so that --help and --version do not pay for what they do not use.
         from envbuild.cli.commands import run_command
 
         return run_command(args, terminal=terminal, ambient=ambient)

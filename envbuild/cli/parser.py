@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from envbuild import __version__
-from envbuild.options import ExportOptions
 
 __all__ = ["build_parser"]
 
@@ -14,8 +13,11 @@ _HIGHEST_PORT = 65_535
 _EPILOG = "Documentation: docs/README.md of the source. Exit codes: docs/reference/exit-codes.md."
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``envbuild``; each sub-command leaves its name in ``command``."""
+def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of ``envbuild``; each sub-command leaves its name in ``command``.
+
+    With the ``words`` of a command line only the commands among them get their options.
+    """
     parser = argparse.ArgumentParser(
         prog="envbuild",
         description="Turn an MLflow model into a serving environment that is locked, reproducible "
@@ -29,8 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=summary, description=_sentence(summary), allow_abbrev=False
         )
-        fill(command)
-        _add_output_options(command)
+        if words is None or name in words:
+            fill(command)
+            _add_output_options(command)
     return parser
 
 
@@ -168,6 +171,8 @@ def _add_index_options(command: argparse.ArgumentParser) -> None:
 
 
 def _export(command: argparse.ArgumentParser) -> None:
+    from envbuild.options import ExportOptions
+
     command.add_argument("context", metavar="CONTEXT", help="a folder that 'envbuild lock' wrote")
     command.add_argument(
         "-o",

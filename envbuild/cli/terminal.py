@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -61,6 +60,8 @@ class Terminal:
     def document(self, value: Mapping[str, Any]) -> None:
         """A result for machines; nothing without ``--json``."""
         if self.json_output:
+            import json
+
             print(json.dumps(value, indent=2, ensure_ascii=False), file=self.out, flush=True)
 
     def fail(self, error: EnvbuildError) -> None:

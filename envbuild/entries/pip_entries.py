@@ -6,6 +6,7 @@ differs: files must lie inside the model, and ``${VAR}`` and credentials stay wh
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -120,14 +121,17 @@ def parse_entry(text: str, *, origin: Origin, model: Model | None = None) -> tup
     requirement, remark = _requirement(words or editable, text, origin, model, editable=not words)
     if remark:
         found.append(Notice(code="file-taken", message=remark, where=str(origin), level="note"))
-    known = {*requirement.hashes, *hashes}
-    return (replace(requirement, hashes=tuple(sorted(known))), *found)
+    if known := {*requirement.hashes, *hashes}:
+        requirement = replace(requirement, hashes=tuple(sorted(known)))
+    return (requirement, *found)
 
 
 def _split_options(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The requirement before the first word that begins with a dash, and the options from there."""
     words = text.split(" ")
     count = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+    if count == len(words):
+        return text.strip(), []
     try:
         tokens = shlex.split(" ".join(words[count:]))
     except ValueError as error:
@@ -248,6 +252,8 @@ def _extras(parsed: Requirement) -> tuple[str, ...]:
     return tuple(sorted({canonicalize_name(extra) for extra in parsed.extras}))
 
 
+# The files of a model repeat each other, and models do: what is equal is parsed once.
+@functools.lru_cache(maxsize=4096)
 def _pep508(words: str) -> Requirement:
     try:
         return Requirement(words)

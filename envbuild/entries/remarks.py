@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from envbuild.entries.requirements import (
@@ -21,6 +23,7 @@ __all__ = ["remarks_on_names", "remarks_on_python", "remarks_on_variables"]
 
 # Micro releases that stand for a whole minor version where only the minor matters.
 _MICROS = range(40)
+_MINORS = ("2.6", "2.7", *(f"3.{minor}" for minor in range(40)))
 _PLATFORM_MARKERS = ("sys_platform", "platform_system", "os_name")
 
 
@@ -90,16 +93,20 @@ def _misnamed(found: Misnamed, where: str) -> Notice:
 
 
 def _agree(one: PythonRequest, other: PythonRequest) -> bool:
+    return _share_a_minor(one.specifier, other.specifier)
+
+
+@functools.lru_cache(maxsize=1024)  # few pairs of versions make up thousands of models
+def _share_a_minor(one: SpecifierSet, other: SpecifierSet) -> bool:
     """Whether some minor version of Python satisfies both."""
-    return any(
-        _allows(one, major, minor) and _allows(other, major, minor)
-        for major, minors in ((2, (6, 7)), (3, range(40)))
-        for minor in minors
-    )
+    # Those that are named come first: where both agree, they nearly always agree on one of these.
+    named = [".".join(part.version.split(".")[:2]) for part in (*one, *other)]
+    minors = dict.fromkeys([*filter(_MINORS.__contains__, named), *_MINORS])
+    return any(_allows(one, minor) and _allows(other, minor) for minor in minors)
 
 
-def _allows(request: PythonRequest, major: int, minor: int) -> bool:
-    return any(request.specifier.contains(f"{major}.{minor}.{micro}") for micro in _MICROS)
+def _allows(specifier: SpecifierSet, minor: str) -> bool:
+    return any(specifier.contains(f"{minor}.{micro}") for micro in _MICROS)
 
 
 def _named(text: str) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from envbuild.endpoints import Probes
 from envbuild.errors import LockFileError, UsageError
 from envbuild.fs import sha256_bytes
 from envbuild.locking.inputs import OptionValue
-from envbuild.merging.plans import Change
+from envbuild.merging.changes import Change
 from envbuild.platforms import Target, parse_platform
-from envbuild.server import Probes
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import groupby
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
@@ -21,8 +21,10 @@ from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.platforms import parse_platform
 from envbuild.redact import redact
-from envbuild.server import ServerProfile
 from envbuild.spec import EnvSpec, FileSource, IndexOption, PipRequirement
+
+if TYPE_CHECKING:
+    from envbuild.server import ServerProfile
 
 __all__ = [
     "OptionValue",

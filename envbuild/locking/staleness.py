@@ -8,6 +8,7 @@ from pathlib import Path
 
 from envbuild import __version__
 from envbuild.ambient import Ambient
+from envbuild.endpoints import BUILT_IN
 from envbuild.errors import LockFileError, ProfileError
 from envbuild.fs import sha256_file
 from envbuild.locking.header import (
@@ -27,7 +28,6 @@ from envbuild.locking.inputs import (
 )
 from envbuild.model import Model
 from envbuild.options import LockOptions
-from envbuild.server import BUILT_IN, load_profile
 from envbuild.spec import PipRequirement, parse_environment, parse_requirements
 
 __all__ = ["CheckResult", "check"]
@@ -138,6 +138,8 @@ def _server_lines(header: Header, options: LockOptions) -> frozenset[str]:
     if options.server == header.server in BUILT_IN and header.version == __version__:
         recorded = (line for line in header.inputs if line.startswith(f"{header.server}: "))
         return frozenset(recorded)
+    from envbuild.server import load_profile
+
     return describe_server(load_profile(options.server))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from packaging.version import Version
 
 from envbuild.entries.requirements import CondaRequirement, IndexOption, PipRequirement
+from envbuild.merging.changes import Change
 from envbuild.merging.name_map import NameMap, load_name_map
 from envbuild.notices import Notice
 from envbuild.platforms import Target
@@ -15,8 +15,6 @@ from envbuild.server import ServerProfile
 from envbuild.spec import EnvSpec
 
 __all__ = ["Change", "MergeOptions", "Plan", "applies"]
-
-_WARNED_OF = frozenset({"dropped", "older-server", "relaxed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +31,6 @@ class MergeOptions:
     runtime: str = "auto"
     channels: tuple[str, ...] = field(default=(), repr=False)  # --channel; may hold credentials
     name_map: NameMap = field(default_factory=load_name_map, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Something a plan does to what the model asked for.
-
-    ``kind``: ``filled-in``, ``swapped``, ``added``, ``older-server``, ``relaxed``, ``renamed``,
-    ``dropped``.
-    """
-
-    kind: str
-    name: str
-    before: str
-    after: str
-    reason: str
-    origin: str
-
-    @property
-    def level(self) -> Literal["note", "warning"]:
-        """``warning`` where something is given up, ``note`` where it is only said otherwise."""
-        return "warning" if self.kind in _WARNED_OF else "note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

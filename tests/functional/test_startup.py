@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
+from envbuild.model import read_model
+from envbuild.server import load_profile
+from envbuild.spec import parse_environment
+from tests.support.locks import lock, make_plan, package, requirement, resolution
+from tests.support.paths import MODELS
 
 # Each costs more than all of envbuild together, or exists only to fetch, solve or build.
 HEAVY = frozenset(
@@ -26,6 +34,38 @@ HEAVY = frozenset(
         "importlib.metadata",
         "multiprocessing",
         "unittest",
+    }
+)
+
+# What answers from text alone needs neither of these.
+FOR_SOLVING = frozenset(
+    {
+        "envbuild.fetch",
+        "envbuild.merge",
+        "envbuild.merging.plans",
+        "envbuild.pipeline",
+        "envbuild.process",
+        "envbuild.profile_schema",
+        "envbuild.resolve",
+        "envbuild.server",
+        "ctypes",
+        "difflib",
+        "tempfile",
+    }
+)
+# --version and --help are answered by the parser.
+FOR_ANY_WORK = frozenset(
+    {
+        "dataclasses",
+        "envbuild.ambient",
+        "envbuild.options",
+        "envbuild.platforms",
+        "hashlib",
+        "packaging",
+        "pathlib",
+        "tomllib",
+        "typing",
+        "yaml",
     }
 )
 
@@ -62,6 +102,31 @@ def test_starting_loads_nothing_heavy(code: str) -> None:
 
     assert "envbuild" in loaded
     assert HEAVY & loaded == set()
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["lock", "--help"]])
+def test_what_the_parser_answers_loads_little_more_than_the_parser(words: list[str]) -> None:
+    code = f"from envbuild.cli import main\ntry: main({words})\nexcept SystemExit: pass"
+
+    loaded = modules_loaded_by(code) - modules_loaded_at_start()
+
+    assert "envbuild.cli.parser" in loaded
+    assert FOR_ANY_WORK & loaded == set()
+
+
+def test_checking_a_lock_loads_nothing_that_solves(tmp_path: Path) -> None:
+    model = read_model(MODELS / "seed")
+    plan = make_plan(load_profile("azureml-online"), [requirement("mlflow")])
+    found = resolution([package("mlflow==1.30.1", "py3-none-any")])
+    context = tmp_path / "env"
+    lock(model, replace(plan, spec=parse_environment(model)), found).write(context)
+    words = ["lock", str(model.path), "-o", str(context), "--check", "--quiet"]
+
+    loaded = modules_loaded_by(f"from envbuild.cli import main\nassert main({words}) == 0")
+    loaded -= modules_loaded_at_start()
+
+    assert "envbuild.locking.staleness" in loaded
+    assert (HEAVY | FOR_SOLVING) & loaded == set()
 
 
 def test_importing_the_package_loads_only_the_package() -> None:

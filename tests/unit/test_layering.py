@@ -21,6 +21,7 @@ FLOW = (
     "platforms",
     "pythons",
     "options",
+    "endpoints",
     # the doors to the world
     "process",
     "fs",

@@ -64,8 +64,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
             return online_profile()
         raise ProfileError(f"there is no profile {name!r}")
 
-    # By its full name: "envbuild.locking.staleness" is also what the library calls its function.
-    monkeypatch.setattr(import_module("envbuild.locking.staleness"), "load_profile", load)
+    monkeypatch.setattr("envbuild.server.load_profile", load)
     shutil.copytree(SEED, tmp_path / "model")
     ambient = Ambient(environ={}, home=tmp_path / "home", cwd=tmp_path)
     made = Case(model=tmp_path / "model", env=tmp_path / "env", ambient=ambient)
@@ -159,9 +158,7 @@ def test_a_profile_that_a_new_release_brings_makes_a_lock_stale(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = replace(online_profile(), port=8080)
-    monkeypatch.setattr(
-        import_module("envbuild.locking.staleness"), "load_profile", lambda _: changed
-    )
+    monkeypatch.setattr("envbuild.server.load_profile", lambda _: changed)
 
     assert case.check().fresh  # the built-in profiles of a release do not change
     monkeypatch.setattr(import_module("envbuild.locking.staleness"), "__version__", "99")
