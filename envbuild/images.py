@@ -33,6 +33,8 @@ def glibc_floor(image: str) -> tuple[int, int]:
     Raises:
         RuntimeUnsupportedError: an image without glibc (Alpine).
     """
+    if not image:
+        return DEFAULT_GLIBC
     name = image.partition("@")[0].lower()
     table = _load()
     if any(fnmatchcase(name, pattern) for pattern in table.musl):

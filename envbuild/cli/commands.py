@@ -69,8 +69,8 @@ def _write_lock(
         )
         context = lock.write(directory)
     notices = (*lock.notices, *context.notices)
-    terminal.document(lock_document(lock, context.path, notices=notices))
-    terminal.say(lock_text(lock, directory, notices=notices, terminal=terminal))
+    terminal.document(lock_document(lock, context, notices=notices))
+    terminal.say(lock_text(lock, context, notices=notices, terminal=terminal))
     return _OK
 
 

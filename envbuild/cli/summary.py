@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from envbuild.cli.terminal import Terminal
     from envbuild.emit.bundle import Bundle
     from envbuild.image.build import ImageResult
+    from envbuild.locking.context import Context
     from envbuild.locking.lock import Lock, PlatformLock
     from envbuild.merge import Change, Plan
     from envbuild.model import Model
@@ -41,11 +42,11 @@ __all__ = [
 _LABEL_WIDTH = 10
 
 
-def lock_document(lock: Lock, context: Path, *, notices: Iterable[Notice]) -> dict[str, Any]:
+def lock_document(lock: Lock, context: Context, *, notices: Iterable[Notice]) -> dict[str, Any]:
     """``envbuild lock --json``; documented in ``docs/reference/json.md``."""
     return {
         "model": lock.model.name,
-        "context": str(context),
+        "context": str(context.path),
         "server": lock.server.name,
         "runtime": lock.plan.runtime,
         "python": str(lock.plan.python),
@@ -54,12 +55,19 @@ def lock_document(lock: Lock, context: Path, *, notices: Iterable[Notice]) -> di
         "platforms": [_platform_document(lock, platform) for platform in lock.platforms],
         "changes": [_change_document(change) for change in lock.changes],
         "notices": [_notice_document(notice) for notice in notices],
-        "files": sorted(lock.files()),
+        "files": sorted(context.files()),
     }
 
 
-def lock_text(lock: Lock, directory: Path, *, notices: Iterable[Notice], terminal: Terminal) -> str:
+def lock_text(
+    lock: Lock,
+    context: Context,
+    *,
+    notices: Iterable[Notice],
+    terminal: Terminal,
+) -> str:
     """The summary after ``envbuild lock``: what is in it, what was changed, what comes next."""
+    directory = context.path
     platforms = ", ".join(str(platform.target.platform) for platform in lock.platforms)
     head = f"Locked {lock.model.name} for {lock.server.name} on {platforms}"
     lines = [terminal.style(head, "bold"), _row("Python", _python_text(lock.plan))]
@@ -69,7 +77,7 @@ def lock_text(lock: Lock, directory: Path, *, notices: Iterable[Notice], termina
     lines += [_row("changed", _change_text(change)) for change in lock.changes]
     lines += [_row("to build", text) for text in _to_build(lock.platforms)]
     lines += _notice_rows(notices, terminal)
-    lines.append(_row("wrote", f"{directory}: {', '.join(_top_level(lock.files()))}"))
+    lines.append(_row("wrote", f"{directory}: {', '.join(_top_level(context.files()))}"))
     lines.append(_row("next", f"envbuild export {directory} -o {_bundle_name(directory)}"))
     return "\n".join(lines)
 

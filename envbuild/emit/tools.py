@@ -9,20 +9,22 @@ from datetime import datetime
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from envbuild.errors import IndexUnavailableError
-from envbuild.fetch.download import Artefact
-from envbuild.fetch.transport import Refused, Transport, Unreachable
+from envbuild.fetch.artefact import Artefact
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from envbuild.fetch.transport import Transport
 
 __all__ = ["Tool", "Toolbox", "locate", "seeded", "tools_for", "tools_published"]
 
@@ -100,6 +102,8 @@ def locate(tools: Sequence[Tool], indexes: Sequence[str], transport: Transport) 
 
 
 def _locate(tool: Tool, indexes: Sequence[str], transport: Transport) -> Tool:
+    from envbuild.fetch.transport import Refused, Unreachable
+
     reasons = []
     for index in indexes:
         page = f"{index.rstrip('/')}/{tool.name}/"

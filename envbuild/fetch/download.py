@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from envbuild.errors import EnvbuildError, IndexUnavailableError, IntegrityError, OutputError
+from envbuild.fetch.artefact import Artefact
 from envbuild.fetch.cache import ArtefactCache, Claim
 from envbuild.fetch.transport import Refused, Transport, Unreachable, shown_host
 from envbuild.reporter import SILENT, Reporter
@@ -28,16 +29,6 @@ _REPORT_EVERY = 0.1  # seconds
 # A connection that brought this much has earned its retries back.
 _PROGRESS = 1 << 16
 _AGAIN = "the same command again; what has arrived is kept"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artefact:
-    """One file of a lock. ``url`` is without credentials; ``size`` in bytes, or None if unknown."""
-
-    name: str  # the package, for messages
-    url: str
-    sha256: str
-    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

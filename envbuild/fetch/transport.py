@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # not in typeshed
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -161,6 +160,9 @@ class Transport:
         parts = urlsplit(url)
         environ = {name.lower(): value for name, value in self.environ.items() if value}
         bypass = {"no": environ.get("no_proxy", "")}
+        # Brings http.client and email along; typeshed does not know it.
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
         if proxy_bypass_environment(parts.netloc.rpartition("@")[2], bypass):
             return ""
         return environ.get(f"{parts.scheme}_proxy") or environ.get("all_proxy", "")

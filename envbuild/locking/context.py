@@ -54,6 +54,12 @@ class Context:
     serving: Serving
     notices: tuple[Notice, ...] = ()
 
+    def files(self) -> tuple[str, ...]:
+        """The names (posix) of all that was written, the lock files last."""
+        first = next(iter(self.headers.values()))
+        locks = [lock_name(name, first.platforms) for name in first.platforms]
+        return (*first.files, *locks)
+
 
 def read_context(directory: str | Path) -> Context:
     """Read the lock files of a context or bundle.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
 from packaging.tags import Tag
@@ -77,6 +76,8 @@ class Tidier:
         url = file.url or ""  # PEP 751: what has no path has one
         parts = urlsplit(url)
         if parts.scheme == "file" and self.model is not None:
+            from urllib.request import url2pathname
+
             path = Path(url2pathname(parts.path))
             if path.is_relative_to(self.model):
                 return replace(file, path=path.relative_to(self.model).as_posix(), url=None)

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import FileSource, PipRequirement
 from envbuild.errors import EnvbuildError
 from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
-from envbuild.fetch.relay import Relay
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
 from envbuild.notices import Notice
@@ -21,6 +21,9 @@ from envbuild.process import plain_environment
 from envbuild.resolve.failures import unreachable
 from envbuild.resolve.indexes import Indexes, refuse_secret_query, sent_variables, settle_indexes
 from envbuild.resolve.interface import Problem
+
+if TYPE_CHECKING:
+    from envbuild.fetch.relay import Relay
 
 __all__ = ["Inputs", "Session", "open_session"]
 
@@ -123,6 +126,8 @@ def open_session(inputs: Inputs, store: CredentialStore, ambient: Ambient) -> It
         environment = _environment(ambient.environ, folder / "home")
         relay = None
         if private or _has_private_proxy(ambient.environ):
+            from envbuild.fetch.relay import Relay
+
             relay = stack.enter_context(Relay(transport, Routes.of(private)))
             environment = relay.environment(environment)
         yield Session(inputs=inputs, folder=folder.resolve(), environment=environment, relay=relay)

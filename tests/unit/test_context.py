@@ -68,6 +68,7 @@ def test_a_context_is_read_back_as_it_was_locked(case: str, tmp_path: Path) -> N
     assert context.serving.command == made.server.command
     assert context.runtime == "pip"
     assert contents(tmp_path / "env") == dict(made.files())
+    assert set(context.files()) == set(made.files())
 
 
 def test_writing_the_same_again_touches_nothing(tmp_path: Path) -> None:
