@@ -23,6 +23,7 @@ __all__ = [
     "Completed",
     "Runner",
     "Started",
+    "at_work",
     "plain_environment",
     "run",
     "started",
@@ -236,8 +237,9 @@ def plain_environment(ambient: Mapping[str, str], *, home: Path) -> dict[str, st
     return kept
 
 
-def worker_processes(count: int) -> tuple[ProcessPoolExecutor, Callable[[], None]]:
-    """An executor of ``count`` processes, and what ends them at once, with all that they run.
+def worker_processes(count: int) -> tuple[ProcessPoolExecutor, Callable[[bool], None]]:
+    """An executor of ``count`` processes, and what ends them: at once if told so, with all that
+    they run, else when they have done what they began.
 
     They end with this process too, however it ends. They are begun anew rather than forked, as this
     process may have threads.
@@ -252,12 +254,27 @@ def worker_processes(count: int) -> tuple[ProcessPoolExecutor, Callable[[], None
         count, mp_context=context, initializer=_begin_work, initargs=(theirs,)
     )
 
-    def end() -> None:
-        ours.close()
+    def end(at_once: bool) -> None:  # noqa: FBT001 - what a crew calls
+        if at_once:
+            ours.close()
         pool.shutdown(cancel_futures=True)
+        ours.close()
         theirs.close()
 
     return pool, end
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Around what a worker does: asked to end, it leaves every block of it first."""
+    _WORKING.set()
+    try:
+        yield
+    finally:
+        _WORKING.clear()
+
+
+_WORKING = threading.Event()
 
 
 def _begin_work(lifeline: Connection) -> None:
@@ -267,8 +284,12 @@ def _begin_work(lifeline: Connection) -> None:
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 
 
-def _leave(_number: int, _frame: object) -> None:
-    raise SystemExit
+def _leave(number: int, _frame: object) -> None:
+    if _WORKING.is_set():
+        raise SystemExit
+    # It waits for work, inside code that would complain of any exception.
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _end_with(lifeline: Connection) -> None:

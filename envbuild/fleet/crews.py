@@ -74,7 +74,7 @@ def _dask_crew(address: str, jobs: int) -> Crew:
 
     def hire() -> Hired:
         # pure=False: a second try is another task, not the lost one's result.
-        return client.get_executor(pure=False), client.close
+        return client.get_executor(pure=False), lambda _: client.close()
 
     return Crew(hire=hire, jobs=jobs or workers, is_here=False)
 
@@ -98,7 +98,7 @@ def _dask_client(address: str) -> _Client:
 
 def _threads(count: int) -> Hired:
     pool = ThreadPoolExecutor(count)
-    return pool, lambda: pool.shutdown(cancel_futures=True)
+    return pool, lambda _: pool.shutdown(cancel_futures=True)
 
 
 def _processors() -> int:
@@ -107,5 +107,5 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _leave() -> None:
+def _leave(_: bool) -> None:  # noqa: FBT001 - what a crew calls
     """It is the caller's, who ends it."""

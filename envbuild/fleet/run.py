@@ -110,6 +110,9 @@ def _run(
     run = _Run(job=job, crew=crew, reporter=how.reporter)
     try:
         report = run.report(sources)
+    except BaseException:
+        crew.dismiss(at_once=True)
+        raise
     finally:
         crew.dismiss()
         if not only_check:

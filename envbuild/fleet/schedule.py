@@ -32,8 +32,8 @@ class Lost:
     reason: str
 
 
-Hired = tuple[Executor, Callable[[], None]]
-"""An executor, and what ends it without waiting for what has not begun."""
+Hired = tuple[Executor, Callable[[bool], None]]
+"""An executor, and what ends it: at once if told so, else when what it began is done."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,11 +51,11 @@ class Crew:
             self._hired = self.hire()
         return self._hired[0]
 
-    def dismiss(self) -> None:
+    def dismiss(self, *, at_once: bool = False) -> None:
         """End the executor: the next task gets another one."""
         if self._hired is not None:
             (_, end), self._hired = self._hired, None
-            end()
+            end(at_once)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def run_tasks(
                     result: _Result | Lost = future.result()
                 except (Exception, CancelledError) as error:
                     if isinstance(error, BrokenExecutor):
-                        crew.dismiss()
+                        crew.dismiss(at_once=True)
                         alone = True
                     if attempt.number < MOST_TRIES:
                         again.append(replace(attempt, number=attempt.number + 1))
@@ -116,5 +116,5 @@ def _next(waiting: Iterator[_Task]) -> _Try[_Task] | None:
 def _submit(crew: Crew, work: Callable[[_Task], _Result], task: _Task) -> Future[_Result]:
     with suppress(BrokenExecutor):
         return crew.executor().submit(work, task)
-    crew.dismiss()  # it broke since the last task ended
+    crew.dismiss(at_once=True)  # it broke since the last task ended
     return crew.executor().submit(work, task)

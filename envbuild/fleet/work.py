@@ -21,6 +21,7 @@ from envbuild.fleet.outcome import Failure, Outcome, Status
 from envbuild.fleet.sources import Source
 from envbuild.model import Model, read_model
 from envbuild.options import LockOptions
+from envbuild.process import at_work
 
 if TYPE_CHECKING:
     from envbuild.fleet.environment import AskedOnce
@@ -117,7 +118,8 @@ class Done:
 
 def survey(task: SurveyTask) -> tuple[Surveyed, ...]:
     """Read models and find out which have to be locked, and with which others."""
-    return tuple(_surveyed(source, task.job) for source in task.sources)
+    with at_work():
+        return tuple(_surveyed(source, task.job) for source in task.sources)
 
 
 def lock_environment(task: LockTask) -> Done:
@@ -137,11 +139,12 @@ def lock_environment(task: LockTask) -> Done:
         failed = [outcome_of(one.source, task.job, failure=failure) for one in task.models]
         return Done(outcomes=tuple(failed), solves=0, reused=0)
     outcomes: list[Outcome] = []
-    for model in task.models:
-        started = time.monotonic()
-        outcome = _locked(model, task.job, ambient, resolver)
-        outcome = replace(outcome, environment=task.environment[:_KEY_LENGTH])
-        outcomes.append(outcome.after(time.monotonic() - started))
+    with at_work():
+        for model in task.models:
+            started = time.monotonic()
+            outcome = _locked(model, task.job, ambient, resolver)
+            outcome = replace(outcome, environment=task.environment[:_KEY_LENGTH])
+            outcomes.append(outcome.after(time.monotonic() - started))
     return Done(outcomes=tuple(outcomes), solves=resolver.asked, reused=resolver.reused)
 
 
