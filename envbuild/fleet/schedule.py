@@ -12,8 +12,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 __all__ = ["Crew", "Lost", "run_tasks"]
@@ -51,17 +50,11 @@ class Crew:
             self._hired = self.hire()
         return self._hired[0]
 
-    def dismiss(self, *, at_once: bool = False) -> None:
-        """End the executor: the next task gets another one."""
-        if self._hired is not None:
+    def dismiss(self, executor: Executor | None = None, *, at_once: bool = False) -> None:
+        """End the executor, if it is this one: the next task gets another."""
+        if self._hired is not None and executor in {None, self._hired[0]}:
             (_, end), self._hired = self._hired, None
             end(at_once)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Try(Generic[_Task]):
-    task: _Task
-    number: int = 1
 
 
 def run_tasks(
@@ -73,48 +66,73 @@ def run_tasks(
     lost. Its task is tried again, three times in all; after an executor broke, which fails every
     task under way, those are tried one by one, so that one that kills its worker fails alone.
     """
-    waiting = iter(tasks)
-    again: deque[_Try[_Task]] = deque()
-    running: dict[Future[_Result], _Try[_Task]] = {}
-    alone = False
+    run = _Run(work=work, waiting=iter(tasks), crew=crew)
     try:
-        while True:
-            alone = alone and bool(again or running)
-            most = 1 if alone else crew.jobs * _AHEAD
-            while len(running) < most:
-                attempt = again.popleft() if again else _next(waiting)
-                if attempt is None:
-                    break
-                running[_submit(crew, work, attempt.task)] = attempt
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                attempt = running.pop(future)
-                try:
-                    result: _Result | Lost = future.result()
-                except (Exception, CancelledError) as error:
-                    if isinstance(error, BrokenExecutor):
-                        crew.dismiss(at_once=True)
-                        alone = True
-                    if attempt.number < MOST_TRIES:
-                        again.append(replace(attempt, number=attempt.number + 1))
-                        continue
-                    result = Lost(f"{type(error).__name__}: {error}".rstrip(": "))
-                yield attempt.task, result
+        while run.begin():
+            yield from run.ended()
     finally:
-        for future in running:
+        run.cancel()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try(Generic[_Task]):
+    task: _Task
+    number: int
+    executor: Executor
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run(Generic[_Task, _Result]):
+    work: Callable[[_Task], _Result]
+    waiting: Iterator[_Task]
+    crew: Crew
+    again: deque[tuple[_Task, int]] = field(default_factory=deque)
+    running: dict[Future[_Result], _Try[_Task]] = field(default_factory=dict)
+    alone: bool = False
+
+    def begin(self) -> bool:
+        """Begin as many tasks as there should be under way; whether there are any."""
+        self.alone = self.alone and bool(self.again or self.running)
+        most = 1 if self.alone else self.crew.jobs * _AHEAD
+        while len(self.running) < most and (entry := self._next()):
+            task, number = entry
+            future, executor = self._submit(task)
+            self.running[future] = _Try(task=task, number=number, executor=executor)
+        return bool(self.running)
+
+    def ended(self) -> Iterator[tuple[_Task, _Result | Lost]]:
+        """Wait for a task to end; those that need not be tried again."""
+        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        for future in done:
+            attempt = self.running.pop(future)
+            try:
+                result = future.result()
+            except (Exception, CancelledError) as error:
+                if isinstance(error, BrokenExecutor):
+                    self.crew.dismiss(attempt.executor, at_once=True)
+                    self.alone = True
+                if attempt.number == MOST_TRIES:
+                    yield attempt.task, Lost(f"{type(error).__name__}: {error}".rstrip(": "))
+                else:
+                    self.again.append((attempt.task, attempt.number + 1))
+            else:
+                yield attempt.task, result
+
+    def cancel(self) -> None:
+        """Let go of what has not begun."""
+        for future in self.running:
             future.cancel()
 
+    def _next(self) -> tuple[_Task, int] | None:
+        if self.again:
+            return self.again.popleft()
+        return next(((task, 1) for task in self.waiting), None)
 
-def _next(waiting: Iterator[_Task]) -> _Try[_Task] | None:
-    for task in waiting:
-        return _Try(task=task)
-    return None
-
-
-def _submit(crew: Crew, work: Callable[[_Task], _Result], task: _Task) -> Future[_Result]:
-    with suppress(BrokenExecutor):
-        return crew.executor().submit(work, task)
-    crew.dismiss(at_once=True)  # it broke since the last task ended
-    return crew.executor().submit(work, task)
+    def _submit(self, task: _Task) -> tuple[Future[_Result], Executor]:
+        executor = self.crew.executor()
+        try:
+            return executor.submit(self.work, task), executor
+        except BrokenExecutor:  # since the last task ended
+            self.crew.dismiss(executor, at_once=True)
+        executor = self.crew.executor()
+        return executor.submit(self.work, task), executor

@@ -250,8 +250,9 @@ def _lock(source: Source, job: Job, ambient: Ambient, resolver: AskedOnce) -> St
 
 def _write(directory: Path, files: Mapping[str, bytes], job: Job, *, model: Path) -> None:
     """Write a context: a new one appears whole, one that is there is replaced file by file."""
-    from envbuild.locking.context import write_context
+    from envbuild.locking.context import refuse_inside, write_context
 
+    refuse_inside(directory, model)
     if directory.exists():
         for left in directory.glob(".envbuild-*"):
             shutil.rmtree(left, ignore_errors=True)  # by a run that was killed

@@ -28,7 +28,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Context", "find_locks", "lock_name", "read_context", "write_context"]
+__all__ = ["Context", "find_locks", "lock_name", "read_context", "refuse_inside", "write_context"]
 
 _AGAIN = "envbuild lock again"
 _KEPT_SUFFIX = ".edited"
@@ -103,7 +103,7 @@ def write_context(directory: Path, files: Mapping[str, bytes], *, model: Path) -
     Raises:
         OutputError: the directory lies in the model, or files are in the way.
     """
-    _refuse_inside(directory, model)
+    refuse_inside(directory, model)
     earlier = _earlier_files(directory)
     _refuse_in_the_way(directory, files, earlier)
     kept = _edited_files(directory, files, earlier)
@@ -144,7 +144,12 @@ def _read_lock(file: Path) -> tuple[Header, PlatformLock]:
     return header, lock
 
 
-def _refuse_inside(directory: Path, model: Path) -> None:
+def refuse_inside(directory: Path, model: Path) -> None:
+    """Refuse to write into a model.
+
+    Raises:
+        OutputError: the directory lies in it.
+    """
     if directory.resolve().is_relative_to(model.resolve()):
         raise OutputError(
             "the context would lie inside the model, which must stay as it is",
