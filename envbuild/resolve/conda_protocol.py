@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 from envbuild.errors import EnvbuildError, UsageError
+from envbuild.resolve.conda_reasons import UnsolvableError
 from envbuild.resolve.conda_records import SolvedRecord
 
 __all__ = [
@@ -143,23 +144,36 @@ def solution_json(
 
 def failure_json(error: EnvbuildError) -> str:
     """Failure, as conda words it; ``envbuild`` holds the parts of the error."""
-    name = type(error).__name__
-    parts = {
+    family = _family(error)
+    name = family.__name__
+    parts: dict[str, object] = {
         "family": name,
         "problem": error.problem,
         "where": error.where,
         "details": list(error.details),
         "remedy": error.remedy,
     }
+    if isinstance(error, UnsolvableError):
+        parts |= {"reasons": asdict(error.reasons), "remarks": list(error.remarks)}
     return _dump(
         {
             "success": False,
             "exception_name": name,
-            "exception_type": f"{type(error).__module__}.{name}",
+            "exception_type": f"{family.__module__}.{name}",
             "error": f"{name}: {error.problem}",
             "message": str(error),
             "envbuild": parts,
         }
+    )
+
+
+def _family(error: EnvbuildError) -> type[EnvbuildError]:
+    """The class of the errors module that ``error`` is."""
+    mine = type(error)
+    return next(
+        kind
+        for kind in mine.__mro__
+        if issubclass(kind, EnvbuildError) and kind.__module__ == EnvbuildError.__module__
     )
 
 

@@ -1,23 +1,26 @@
-"""Why there is no solution, out of rattler's words. Pure."""
+"""Why there is no solution: rattler's words, their parts, and what the channels have. Pure."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from envbuild.errors import ResolutionError
 from envbuild.redact import redact
 
-__all__ = ["Reasons", "explained", "read_reasons"]
+__all__ = ["Facts", "Reasons", "UnsolvableError", "read_reasons", "unsolvable"]
 
 _LEAD = "Cannot solve the request because of: "
 _BRANCH = re.compile(r"^[\s│├└─]*")
 _NAME = r"(?P<name>[A-Za-z0-9_.-]+)"
-_ABSENT = re.compile(rf"{_NAME}[^,]*, for which no candidates were found")
-_NO_CANDIDATES = re.compile(rf"No candidates were found for {_NAME}")
+_ABSENT = re.compile(rf"{_NAME}[^,]*(?:,[^,]*)*, for which no candidates were found")
+_NO_CANDIDATES = re.compile(rf"No candidates were found for (?:\S+::)?{_NAME}")
 _ASKED = re.compile(
-    rf"^(?:the constraint )?{_NAME}\b.*(?:can be installed|cannot be|is locked|is excluded)"
+    rf"^(?:the constraint )?(?:\S+::)?{_NAME}\b.*(?:can be installed|cannot be|is locked|excluded)"
 )
+_TOP = len("└─ ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,33 @@ class Reasons:
     absent: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the channels have for ``subdir``: ``names`` in all of them together, ``without`` the
+    addresses of those with nothing but noarch packages. ``virtual`` is what the target has, as
+    version by name.
+    """
+
+    subdir: str
+    channels: tuple[str, ...]
+    names: frozenset[str] = frozenset()
+    without: tuple[str, ...] = ()
+    virtual: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnsolvableError(ResolutionError):
+    """``reasons`` and ``remarks`` (what the channels and the target lack) for whoever knows more
+    of where the specs come from.
+    """
+
+    def __init__(
+        self, problem: str, *, reasons: Reasons, remarks: Sequence[str], remedy: str = ""
+    ) -> None:
+        super().__init__(problem, details=(*reasons.lines, *remarks), remedy=remedy)
+        self.reasons = reasons
+        self.remarks = tuple(remarks)
+
+
 def read_reasons(text: str) -> Reasons:
     """The parts of what rattler says of a solve that has no solution."""
     lines = [line.rstrip() for line in redact(text).removeprefix(_LEAD).splitlines()]
@@ -38,13 +68,12 @@ def read_reasons(text: str) -> Reasons:
     asked, absent = [], []
     for line in lines:
         words = _BRANCH.sub("", line)
-        depth = len(line) - len(words)
         if found := _NO_CANDIDATES.search(words):
             asked.append(found["name"])
             absent.append(found["name"])
-        elif depth <= len("└─ ") and (found := _ASKED.match(words)):
+        elif len(line) - len(words) <= _TOP and (found := _ASKED.match(words)):
             asked.append(found["name"])
-        if found := _ABSENT.search(words):
+        if found := _ABSENT.match(words):
             absent.append(found["name"])
     return Reasons(
         lines=tuple(lines),
@@ -53,10 +82,25 @@ def read_reasons(text: str) -> Reasons:
     )
 
 
-def explained(text: str, subdir: str) -> ResolutionError:
-    """The error for a solve for ``subdir`` that rattler gave up with ``text``."""
+def unsolvable(text: str, facts: Facts) -> UnsolvableError:
+    """The error for a solve that rattler gave up with ``text``."""
     reasons = read_reasons(text)
-    return ResolutionError(
-        f"no set of conda packages for {subdir} satisfies what is asked for",
-        details=reasons.lines,
+    return UnsolvableError(
+        f"no set of conda packages for {facts.subdir} satisfies what is asked for",
+        reasons=reasons,
+        remarks=tuple(_remarks(reasons, facts)),
     )
+
+
+def _remarks(reasons: Reasons, facts: Facts) -> Iterator[str]:
+    places = ", ".join(map(redact, facts.channels))
+    for name in reasons.absent:
+        if name.startswith("__"):
+            version = facts.virtual.get(name)
+            yield f"the target has {name} {version}" if version else f"the target has no {name}"
+        elif name not in facts.names:
+            near = get_close_matches(name, sorted(facts.names), n=3)
+            hint = f"; there is {' and '.join(near)}" if near else ""
+            yield f"{name} is in no channel ({places}){hint}"
+    for address in facts.without:
+        yield f"{redact(address)} has no packages for {facts.subdir}"

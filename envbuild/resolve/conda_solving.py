@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.errors import (
-    IndexUnavailableError,
     MissingExtraError,
-    ResolutionError,
     SpecError,
     ToolError,
     UsageError,
 )
 from envbuild.redact import quote, redact
-from envbuild.resolve.conda_reasons import explained
+from envbuild.resolve.conda_faults import channel_fault
+from envbuild.resolve.conda_reasons import Facts, unsolvable
 from envbuild.resolve.conda_records import SolvedRecord
 from envbuild.resolve.conda_settings import LockedRecord
 from envbuild.resolve.conda_virtual import VirtualPackage
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord
 
 __all__ = ["Solve", "solve", "solver_release"]
+
+_RETRIES = 2  # of what may pass: 5xx, a connection that breaks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,24 +87,91 @@ async def _solve(problem: Solve, specs: Sequence[MatchSpec]) -> tuple[SolvedReco
 
     gateway = _gateway(problem)
     try:
-        locked = await _locked(problem, gateway)
-        try:
-            found = await _ask(problem, gateway, specs, locked)
-        except SolverError:
-            # A gateway reads only what the specs admit, and then says of the rest that it is not
-            # there. With the bare names beside them, the second answer knows all candidates.
-            bare = _parsed({_name(spec) for spec in specs})
-            found = await _ask(problem, gateway, [*specs, *bare], locked)
+        found = await asyncio.wait_for(_found(problem, gateway, specs), problem.timeout)
+    except asyncio.TimeoutError:
+        raise _endless(problem) from None
     except SolverError as error:
-        raise _unsolvable(str(error), problem) from None
+        if "has been cancelled" in str(error):  # its own clock was faster
+            raise _endless(problem) from None
+        raise unsolvable(str(error), await _facts(problem, gateway)) from None
     except GatewayError as error:
-        raise IndexUnavailableError(
-            "a channel cannot be read", details=redact(str(error)).splitlines()
-        ) from None
+        place = await _broken(problem, gateway, error)
+        raise channel_fault(str(error), problem.channels, place=place) from None
     records = (_record(record) for record in found)
     # conda-lock offers virtual packages as a channel of its own, too.
     real = (record for record in records if not record.name.startswith("__"))
     return tuple(sorted(real, key=lambda record: record.name))
+
+
+async def _found(
+    problem: Solve, gateway: Gateway, specs: Sequence[MatchSpec]
+) -> list[RepoDataRecord]:
+    from rattler.exceptions import SolverError
+
+    locked = await _locked(problem, gateway)
+    try:
+        return await _ask(problem, gateway, specs, locked)
+    except SolverError:
+        # A gateway reads only what the specs admit, and then says of the rest that it is not
+        # there. With the bare names beside them, the second answer knows all candidates.
+        bare = _parsed({_name(spec) for spec in specs})
+        return await _ask(problem, gateway, [*specs, *bare], locked)
+
+
+async def _facts(problem: Solve, gateway: Gateway) -> Facts:
+    """What a message needs to know of channels that could be read."""
+    names: set[str] = set()
+    without = []
+    for address in problem.channels:
+        native = await _names(gateway, address, problem.subdir)
+        names |= native | await _names(gateway, address, "noarch")
+        if not native:
+            without.append(address)
+    return Facts(
+        subdir=problem.subdir,
+        channels=problem.channels,
+        names=frozenset(names),
+        without=tuple(without),
+        virtual={name: version for name, version, _ in problem.virtual_packages},
+    )
+
+
+async def _broken(problem: Solve, gateway: Gateway, error: Exception) -> str:
+    """The first folder of a channel that fails alone, where the error does not say which."""
+    from rattler.exceptions import GatewayError
+
+    if "://" in str(error):
+        return ""
+    for address in problem.channels:
+        for subdir in (problem.subdir, "noarch"):
+            try:
+                names = await _names(gateway, address, subdir)
+                await _query(gateway, [address], [subdir], names)
+            except GatewayError:
+                return f"{address}/{subdir}"
+    return ""
+
+
+async def _names(gateway: Gateway, address: str, subdir: str) -> set[str]:
+    from rattler import Channel
+
+    found = await gateway.names([Channel(address)], [subdir])  # type: ignore[list-item]
+    return {name.normalized for name in found}
+
+
+async def _query(
+    gateway: Gateway, addresses: Iterable[str], subdirs: Iterable[str], names: Iterable[str]
+) -> list[RepoDataRecord]:
+    from rattler import Channel
+
+    answer = await gateway.query(
+        [Channel(address) for address in addresses],
+        list(subdirs),  # type: ignore[arg-type] # any of conda's subdirs
+        sorted(names),
+        recursive=False,
+        channel_relations="disabled",
+    )
+    return [record for records in answer for record in records]
 
 
 async def _ask(
@@ -132,32 +200,26 @@ async def _ask(
 
 def _gateway(problem: Solve) -> Gateway:
     from rattler import Client, Gateway, SourceConfig
+    from rattler.networking import RetryMiddleware
 
     config = SourceConfig(cache_action="force-cache-only" if problem.offline else "cache-or-fetch")
     problem.cache_dir.mkdir(parents=True, exist_ok=True)
     return Gateway(
         cache_dir=problem.cache_dir,
         default_config=config,
-        # Without middleware: nothing of the user's keychain or of rattler's own login file.
-        client=Client(),
+        # No more middleware: nothing of the user's keychain or of rattler's own login file.
+        client=Client([RetryMiddleware(_RETRIES)]),
     )
 
 
 async def _locked(problem: Solve, gateway: Gateway) -> list[RepoDataRecord]:
     """The records that the channels have for what is locked: a lock file knows less of them."""
-    from rattler import Channel
-
     wanted = {(one.name, one.version, one.build, one.subdir) for one in problem.locked}
     if not wanted:
         return []
-    answer = await gateway.query(
-        [Channel(address) for address in problem.channels],
-        [problem.subdir, "noarch"],  # type: ignore[list-item]
-        sorted({name for name, *_ in wanted}),
-        recursive=False,
-        channel_relations="disabled",
-    )
-    return [record for records in answer for record in records if _identity(record) in wanted]
+    names = {name for name, *_ in wanted}
+    found = await _query(gateway, problem.channels, (problem.subdir, "noarch"), names)
+    return [record for record in found if _identity(record) in wanted]
 
 
 def _identity(record: RepoDataRecord) -> tuple[str, str, str, str]:
@@ -232,10 +294,12 @@ def _record(record: RepoDataRecord) -> SolvedRecord:
     )
 
 
-def _unsolvable(text: str, problem: Solve) -> ResolutionError | ToolError:
-    if "timed out" in text.lower() or "cancelled" in text.lower():
-        return ToolError(f"the solver came to no end within {problem.timeout:g} s")
-    return explained(text, problem.subdir)
+def _endless(problem: Solve) -> ToolError:
+    return ToolError(
+        f"the solve came to no end within {problem.timeout:g} s",
+        where=problem.subdir,
+        remedy="narrower versions of the packages that are asked for",
+    )
 
 
 def _missing() -> MissingExtraError:

@@ -163,6 +163,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     channels: ChannelServer
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that has seen enough hangs up."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
