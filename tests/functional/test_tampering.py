@@ -75,15 +75,17 @@ def refused(bundle: Path, target: Path, program: str = "install.sh") -> bool:
     return done.returncode != 0 and not target.exists()
 
 
+@pytest.mark.parametrize("program", ["install.sh", "install.py"])
 @pytest.mark.parametrize("change", [flip, truncate, remove, add])
 def test_every_file_is_guarded(
-    bundle: Path, original: Path, change: Callable[[Path], None]
+    bundle: Path, original: Path, change: Callable[[Path], None], program: str
 ) -> None:
+    other = {"install.sh": "install.py", "install.py": "install.sh"}
     accepted = []
     for file in files_of(bundle):
         change(file)
-        program = "install.py" if file.name == "install.sh" and change is remove else "install.sh"
-        if not refused(bundle, bundle.parent / "env", program):
+        gone = file.name == program and change is remove
+        if not refused(bundle, bundle.parent / "env", other[program] if gone else program):
             accepted.append(file)
         add_on = file.with_name(f"{file.name}.more")
         add_on.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ class Answer:
     how: str = "whole"
     status: int = 200
     after: int = 0
+    stalled: float = 10.0  # seconds, before a stalled connection is closed
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -144,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "stall":
                 self.wfile.write(body[: answer.after])
                 self.wfile.flush()
-                self.server.flaky.closing.wait(10)
+                self.server.flaky.closing.wait(answer.stalled)
             case "reset":
                 self.wfile.write(body[: answer.after])
                 self.wfile.flush()

@@ -7,6 +7,7 @@ made for, 3.6 or later, and its standard library; runs on it, and so speaks its 
 """
 
 import argparse
+import atexit
 import hashlib
 import json
 import os
@@ -30,6 +31,17 @@ except (AttributeError, ValueError, OSError):
     libc = ""
 print(json.dumps([list(sys.version_info[:2]), libc]))
 """
+
+
+def cut_short() -> None:
+    """End with 1: the first half of this file is a program too, that does nothing and ends with 0."""
+    sys.stderr.write("install.py: this file is cut short\nnothing was installed\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    atexit.register(cut_short)  # until the last lines are reached
 
 
 class RefusedError(Exception):
@@ -287,4 +299,5 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == "__main__":
+    atexit.unregister(cut_short)
     sys.exit(main())
