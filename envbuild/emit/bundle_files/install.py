@@ -34,7 +34,7 @@ print(json.dumps([list(sys.version_info[:2]), libc]))
 
 
 def cut_short() -> None:
-    """End with 1: the first half of this file is a program too, that does nothing and ends with 0."""
+    """End with 1: half of this file is a program too, that does nothing and ends with 0."""
     sys.stderr.write("install.py: this file is cut short\nnothing was installed\n")
     sys.stderr.flush()
     os._exit(1)
