@@ -154,7 +154,8 @@ class Started:
             self._outlast(_LEFTOVERS_S)
         finally:
             _kill_group(self.child)
-        return self.child.wait()
+            code = self.child.wait()
+        return code
 
     def _outlast(self, seconds: float) -> None:
         """Give what is left of the group ``seconds`` to end by itself."""

@@ -1,0 +1,141 @@
+"""Models of today as a user would deploy them: tried on this machine, then as an image that is
+built and run without a network. The seed, of 2022, is in ``test_verify``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.environments import scrubbed
+from tests.support.training import log_model
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+pytestmark = pytest.mark.live
+
+PYTHON = "3.12"
+NEW = ("mlflow-skinny>=3", "pandas", "scikit-learn")
+# The same packages for the first two, so that the second image only adds a layer to the first.
+CASES = {
+    "sklearn_table.py": NEW,
+    "code_folder.py": NEW,
+    "xgboost_table.py": (*NEW, "xgboost-cpu"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A model with its context, and what it predicts for its example where it was trained."""
+
+    folder: Path
+    model: Path
+    prediction: Any
+
+    def envbuild(self, *arguments: str | Path) -> dict[str, Any]:
+        """The JSON document that a command prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "envbuild", *map(str, arguments), "--json"],
+            cwd=self.folder,
+            env=scrubbed(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(
+    request: pytest.FixtureRequest,
+    interpreter: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Case:
+    folder = tmp_path_factory.mktemp("case")
+    model, prediction = log_model(
+        request.param, CASES[request.param], exe=interpreter(PYTHON), folder=folder
+    )
+    made = Case(folder=folder, model=model, prediction=prediction)
+    made.envbuild("lock", model, "-o", "env")
+    return made
+
+
+def test_it_is_served_from_its_context_as_from_the_container(case: Case) -> None:
+    argv = ("serve", "env", "--model", case.model, "--port", "0", "--json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "envbuild", *map(str, argv)],
+        cwd=case.folder,
+        env=scrubbed(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = json.loads("".join(_document(process.stdout)))
+
+    answer = subprocess.run(
+        [*shlex.split(told["curl"]), "--silent"], capture_output=True, text=True, check=True
+    )
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=60)
+
+    assert json.loads(answer.stdout) == pytest.approx(case.prediction), log
+    assert process.returncode == 143
+    assert not Path(f"/proc/{told['pid']}").exists()
+
+
+def _document(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if line == "}\n":
+            return
+
+
+def test_its_image_is_built_and_answers_without_a_network(
+    case: Case, docker_engine: DockerClient, python_image: Callable[[str], str]
+) -> None:
+    tag = f"envbuild-test/{case.folder.name}:live"
+    case.envbuild("export", "env", "-o", "bundle")
+    base = ("--base-image", python_image(PYTHON))
+    try:
+        built = case.envbuild(
+            "build", "bundle", "-t", tag, "--offline", "--with-model", case.model, *base
+        )
+        report = case.envbuild("verify", tag)
+        _check_image(docker_engine, tag, built)
+    finally:
+        docker_engine.images.remove(tag, force=True)
+
+    assert report["complete"], json.dumps(report, indent=2)
+    assert report["isolation"] == "docker run --network none"
+    (scored,) = [one for one in report["steps"] if one["name"] == "server scores the example"]
+    answer = re.search(r"answered 200 (.*)", scored["reason"])
+    assert answer is not None, scored
+    assert json.loads(answer[1]) == pytest.approx(case.prediction)
+
+
+def _check_image(engine: DockerClient, tag: str, built: dict[str, Any]) -> None:
+    """Only the environment, the script and the model come on top of the base image."""
+    image = engine.images.get(tag)
+    assert (built["id"], built["size"]) == (image.id, image.attrs["Size"])
+    script = (
+        "find / -xdev '(' -name '*.whl' -o -path /root/.cache -o -path /context ')' "
+        "-not -path '*/ensurepip/*' | wc -l"
+    )
+    output = engine.containers.run(
+        tag, ["sh", "-c", script], user="0", network_mode="none", remove=True
+    )
+    assert int(output) == 0
