@@ -166,6 +166,7 @@ def image_document(image: ImageResult, *, digest: str) -> dict[str, Any]:
         "tag": image.tag,
         "size": image.size,
         "digest": digest,
+        "bill": dict(image.bill),
         "layers": [
             {"size": layer.size, "instruction": layer.instruction} for layer in image.layers
         ],
@@ -173,16 +174,22 @@ def image_document(image: ImageResult, *, digest: str) -> dict[str, Any]:
 
 
 def image_text(image: ImageResult, *, digest: str, terminal: Terminal) -> str:
-    """The summary after ``envbuild build``: the image, and what each layer adds to it."""
+    """The summary after ``envbuild build``: the image, and what each part adds to it."""
     lines = [
         terminal.style(f"Built {image.tag}", "bold"),
         _row("image", f"{image.id}, {image.size / 1e6:.1f} MB"),
     ]
     lines += [
-        _row("layer", f"{layer.size / 1e6:>7.1f} MB  {layer.instruction}")
-        for layer in image.layers
-        if layer.size
+        _row("of which", f"{size / 1e6:>7.1f} MB  {part}")
+        for part, size in image.bill.items()
+        if size
     ]
+    if terminal.verbose:
+        lines += [
+            _row("layer", f"{layer.size / 1e6:>7.1f} MB  {layer.instruction}")
+            for layer in image.layers
+            if layer.size
+        ]
     if digest:
         lines.append(_row("pushed", digest))
     return "\n".join(lines)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from textwrap import shorten
 from typing import IO, TYPE_CHECKING, Any
 
 from envbuild.ambient import Ambient
 from envbuild.emit.archive import archive_suffix, extract
 from envbuild.emit.bundle import MANIFEST, Bundle, check_files
-from envbuild.errors import ImageError, UsageError
+from envbuild.emit.dockerfile import MODEL_FOLDER
+from envbuild.errors import ImageError, OutputError, UsageError
 from envbuild.image.engine import connect, engine_errors, has_image
+from envbuild.image.remedies import remedy_for
+from envbuild.images import glibc_floor
 from envbuild.locking.context import Context, read_context
 from envbuild.platforms import PLATFORMS, parse_platform
 from envbuild.redact import redact
@@ -29,6 +33,14 @@ __all__ = ["BuildOptions", "ImageResult", "Layer", "build", "push"]
 _LOG_LINES = 60
 _SHOWN = 72  # characters of an instruction
 _MODEL = "model"
+_BASE_NAME = "org.opencontainers.image.base.name"
+_BASE_DIGEST = "org.opencontainers.image.base.digest"
+# Where the Dockerfile puts what.
+_PARTS = (
+    ("environment", re.compile(r"/opt/venv/?\b")),
+    ("model", re.compile(rf" {MODEL_FOLDER}/?(?: |$)")),
+    ("script", re.compile(r"(?:in|COPY) .*/app/?(?: |$)")),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +68,17 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """A built image: ``id`` is its digest, ``size`` in bytes, ``layers`` from the base upwards."""
+    """A built image: ``id`` is its digest, ``size`` in bytes, ``layers`` from the base upwards.
+
+    ``bill`` is the size by what it is for: the base image, the environment, the script, the model,
+    and ``other`` for the user's home.
+    """
 
     id: str
     tag: str
     size: int
     layers: tuple[Layer, ...]
+    bill: Mapping[str, int]
 
 
 def build(
@@ -83,6 +100,8 @@ def build(
         IntegrityError: a bundle that is not as it was made.
         MissingExtraError: docker-py is not installed.
         ImageError: no engine answers, the base image is missing, or a step failed, with its log.
+        OutputError: no room for what is sent to the engine.
+        RuntimeUnsupportedError: a base image without glibc.
     """
     options = options or BuildOptions()
     with _unpacked(source) as folder:
@@ -94,8 +113,10 @@ def build(
         client = client or connect(ambient.environ)
         _check_engine(client, context, options)
         with _archive(folder, options.model) as archive:
-            image = _build(client, archive, tag, _arguments(folder, context, options), progress)
-    return _describe(client, image, tag)
+            arguments = _arguments(folder, context, options)
+            base = options.base_image or context.base_image
+            image = _build(client, archive, tag, arguments, base=base, progress=progress)
+        return _describe(client, image, tag, base=base)
 
 
 def push(
@@ -116,7 +137,9 @@ def push(
     with engine_errors(f"cannot push {tag}"):
         for event in client.images.push(tag, stream=True, decode=True):
             if "error" in event:
-                raise ImageError(f"cannot push {tag}", details=(redact(event["error"]),))
+                said = str(event["error"])
+                remedy = remedy_for(said, base=tag) or "docker login"
+                raise ImageError(f"cannot push {tag}", details=(redact(said),), remedy=remedy)
             digest = event.get("aux", {}).get("Digest", digest)
             if status := event.get("status"):
                 progress.step(f"pushing {tag}: {status}")
@@ -163,6 +186,7 @@ def _check_engine(client: DockerClient, context: Context, options: BuildOptions)
             remedy="envbuild lock --platform, or --platform here where the engine can emulate it",
         )
     base = options.base_image or context.base_image
+    glibc_floor(base)  # refuses images without glibc
     if options.offline and not has_image(client, base):
         raise ImageError(
             f"the engine does not have the base image {base}",
@@ -176,7 +200,10 @@ def _arguments(folder: Path, context: Context, options: BuildOptions) -> dict[st
     if (folder / MANIFEST).is_file():
         # Everything in a bundle is built already, so no compiler is needed.
         values["BUILDER_IMAGE"] = base
-    arguments: dict[str, Any] = {"buildargs": values, "labels": dict(options.labels)}
+    # The Dockerfile's labels name its own base image, so only another has to be told.
+    name, _, digest = options.base_image.partition("@")
+    labels = {_BASE_NAME: name, **({_BASE_DIGEST: digest} if digest else {})} if name else {}
+    arguments: dict[str, Any] = {"buildargs": values, "labels": {**labels, **options.labels}}
     if options.offline:
         arguments["network_mode"] = "none"
     if options.platform:
@@ -187,17 +214,35 @@ def _arguments(folder: Path, context: Context, options: BuildOptions) -> dict[st
 @contextmanager
 def _archive(folder: Path, model: Path | None) -> Iterator[IO[bytes]]:
     """What the engine gets: what ``.dockerignore`` lets through, and the model."""
-    from docker.utils.build import tar
-
     ignore = folder / ".dockerignore"
     rules = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
     patterns = [rule.strip() for rule in rules if rule.strip() and not rule.startswith("#")]
-    with tar(str(folder), exclude=patterns, dockerfile=("Dockerfile", None)) as stream:
-        if model is not None:
-            with tarfile.open(fileobj=stream, mode="a", dereference=True) as archive:
-                archive.add(model, _MODEL)
-            stream.seek(0)
+    try:
+        stream = _packed(folder, patterns, model)
+    except OSError as error:
+        raise OutputError(
+            f"cannot pack what the engine is to get: {error.strerror or error}",
+            where=str(error.filename or tempfile.gettempdir()),
+            remedy="TMPDIR with a folder that has room for the bundle and the model",
+        ) from error
+    with stream:
         yield stream
+
+
+def _packed(folder: Path, patterns: list[str], model: Path | None) -> IO[bytes]:
+    from docker.utils.build import tar
+
+    stream: IO[bytes] = tar(str(folder), exclude=patterns, dockerfile=("Dockerfile", None))
+    if model is not None:
+        with tarfile.open(fileobj=stream, mode="a", dereference=True) as archive:
+            archive.add(model, _MODEL, filter=_kept)
+        stream.seek(0)
+    return stream
+
+
+def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """What of a model's folder is of no use in an image is left out, as ``.dockerignore`` does."""
+    return None if PurePosixPath(member.name).name == "__pycache__" else member
 
 
 def _build(
@@ -205,6 +250,8 @@ def _build(
     archive: IO[bytes],
     tag: str,
     arguments: Mapping[str, Any],
+    *,
+    base: str,
     progress: Reporter,
 ) -> str:
     """The id of the image. ``rm`` and ``forcerm`` leave no containers behind, also on failure."""
@@ -224,7 +271,7 @@ def _build(
         with closing(events):
             for event in events:
                 if "error" in event:
-                    raise _failed(tag, step, str(event["error"]), log)
+                    raise _failed(tag, step, str(event["error"]), log, base=base)
                 text = str(event.get("stream", "")).rstrip()
                 if text.startswith("Step "):
                     step, log = text, []
@@ -235,19 +282,37 @@ def _build(
     return image
 
 
-def _failed(tag: str, step: str, error: str, log: list[str]) -> ImageError:
+def _failed(tag: str, step: str, error: str, log: list[str], *, base: str) -> ImageError:
     lines = [f"at {step}", *log[-_LOG_LINES:]]
     return ImageError(
-        f"cannot build {tag}: {redact(error)}", details=[redact(line) for line in lines]
+        f"cannot build {tag}: {redact(error)}",
+        details=[redact(line) for line in lines],
+        remedy=remedy_for("\n".join([error, *log]), base=base),
     )
 
 
-def _describe(client: DockerClient, image: str, tag: str) -> ImageResult:
+def _describe(client: DockerClient, image: str, tag: str, *, base: str) -> ImageResult:
     with engine_errors(f"cannot inspect {tag}"):
         built = client.images.get(image or tag)
         history = built.history()
+        below = len(client.images.get(base).history()) if has_image(client, base) else 0
     layers = tuple(
         Layer(size=int(entry["Size"]), instruction=" ".join(entry["CreatedBy"].split()))
         for entry in reversed(history)
     )
-    return ImageResult(id=built.id, tag=tag, size=int(built.attrs["Size"]), layers=layers)
+    return ImageResult(
+        id=built.id,
+        tag=tag,
+        size=int(built.attrs["Size"]),
+        layers=layers,
+        bill=_bill(layers, below=below),
+    )
+
+
+def _bill(layers: Sequence[Layer], *, below: int) -> dict[str, int]:
+    """The size of each part; the first ``below`` layers are the base image's."""
+    bill = dict.fromkeys(("base image", "environment", "script", "model", "other"), 0)
+    for position, layer in enumerate(layers):
+        found = (part for part, where in _PARTS if where.search(layer.instruction))
+        bill["base image" if position < below else next(found, "other")] += layer.size
+    return bill

@@ -1,4 +1,4 @@
-"""The Docker engine: found as Docker's own client finds it, or an error that says what to do."""
+"""The Docker engine: here or at ``DOCKER_HOST``, or an error that says what to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from envbuild.errors import ImageError, MissingExtraError
+from envbuild.image.remedies import remedy_for
 from envbuild.redact import redact
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ _LONG_S = 3600  # a build step that compiles, or a layer that is pushed, may be 
 
 
 def connect(environ: Mapping[str, str]) -> DockerClient:
-    """A client of the engine that ``DOCKER_HOST`` or the Docker context names, else the local one.
+    """A client of the engine that ``DOCKER_HOST`` names, else of the local one.
+
+    ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` count as for Docker's own client.
 
     Raises:
         MissingExtraError: docker-py is not installed.
@@ -41,10 +44,23 @@ def connect(environ: Mapping[str, str]) -> DockerClient:
             "no Docker engine answers",
             where=redact(host),
             details=(redact(str(error)),),
-            remedy="start Docker, or set DOCKER_HOST to an engine that runs",
+            remedy=_way_to(str(error), host),
         ) from error
     client.api.timeout = _LONG_S
     return client
+
+
+def _way_to(error: str, host: str) -> str:
+    """What to do about an engine that does not answer."""
+    if "paramiko" in error:
+        return "pip install 'docker[ssh]', which an engine behind ssh needs"
+    if "permission denied" in error.lower():
+        return "sudo usermod -aG docker $USER and a new login, or run as root"
+    if host:
+        return (
+            f"docker -H {redact(host)} version, or unset DOCKER_HOST for the engine of this machine"
+        )
+    return "start Docker, or set DOCKER_HOST to an engine that runs"
 
 
 @contextmanager
@@ -56,8 +72,9 @@ def engine_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (DockerException, RequestException) as error:
-        explanation = getattr(error, "explanation", None) or str(error)
-        raise ImageError(what, details=(redact(str(explanation)),)) from error
+        explanation = str(getattr(error, "explanation", None) or error)
+        remedy = remedy_for(explanation, base="the image")
+        raise ImageError(what, details=(redact(explanation),), remedy=remedy) from error
 
 
 def has_image(client: DockerClient, name: str) -> bool:

@@ -28,9 +28,10 @@ class FakeImage:
     id: str = "sha256:1"
     labels: Mapping[str, str] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=lambda: {"Size": 130})
+    layers: Sequence[Mapping[str, Any]] = HISTORY  # the newest first, as engines say it
 
     def history(self) -> Sequence[Mapping[str, Any]]:
-        return HISTORY
+        return self.layers
 
 
 @dataclass

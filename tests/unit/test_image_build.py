@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,26 @@ import pytest
 from envbuild.ambient import Ambient
 from envbuild.emit.bundle import MANIFEST
 from envbuild.emit.content import Content, Entry, checksums
-from envbuild.errors import ImageError, IntegrityError, UsageError
+from envbuild.errors import (
+    ImageError,
+    IntegrityError,
+    OutputError,
+    RuntimeUnsupportedError,
+    UsageError,
+)
 from envbuild.image.build import BuildOptions, ImageResult, Layer, build, push
 from envbuild.locking.context import Context
 from tests.support.contexts import context_of, lock_of
 from tests.support.engine import FakeEngine, FakeImage
 
 BASE = "python:3.11-slim"
+GET_BASE = (
+    f"docker pull {BASE} where the registry is in reach, docker load where it is not, "
+    "or --base-image with one that the engine has"
+)
+FREE_DISK = (
+    "docker system df shows what the engine keeps; docker system prune removes what is unused"
+)
 AMBIENT = Ambient(environ={}, home=Path("/home/ada"), cwd=Path("/"))
 EVENTS = (
     {"stream": "Step 1/2 : FROM python:3.11-slim\n"},
@@ -84,7 +99,29 @@ def test_the_result_is_the_image_with_its_layers_from_the_base_up(tmp_path: Path
             Layer(size=100, instruction="/bin/sh -c #(nop) ADD file:0 in /"),
             Layer(size=30, instruction="/bin/sh -c #(nop) COPY dir:1 in /opt/venv"),
         ),
+        bill={"base image": 130, "environment": 0, "script": 0, "model": 0, "other": 0},
     )
+
+
+@pytest.mark.parametrize("made_by", ["/bin/sh -c #(nop) COPY dir:1 in {}/ ", "COPY {0}/ {0}/ # x"])
+def test_the_bill_says_what_each_part_adds_to_the_base_image(tmp_path: Path, made_by: str) -> None:
+    base = ({"Size": 100, "CreatedBy": "/bin/sh -c #(nop) COPY dir:1 in /opt/venv/ "},)
+    added = (
+        (1, "RUN useradd serving"),
+        (0, "WORKDIR /app"),
+        (20, made_by.format("/opt/venv")),
+        (3, made_by.format("/app")),
+        (5, made_by.format("/opt/model")),
+        (0, 'CMD ["python", "/app/score.py", "/opt/model"]'),
+    )
+    layers = tuple({"Size": size, "CreatedBy": text} for size, text in reversed(added))
+    images = {BASE: FakeImage(layers=base), "sha256:1": FakeImage(layers=(*layers, *base))}
+
+    built = image_of(context(tmp_path), FakeEngine(images=images, events=EVENTS))
+
+    assert built.bill == {
+        "base image": 100, "environment": 20, "script": 3, "model": 5, "other": 1,
+    }  # fmt: skip
 
 
 def test_a_context_is_built_with_the_network_and_what_dockerignore_lets_through(
@@ -123,6 +160,7 @@ def test_another_base_image_and_platform_are_handed_on(tmp_path: Path) -> None:
     image_of(context(tmp_path), fake, options)
 
     assert fake.asked["buildargs"] == {"BASE_IMAGE": "own:1"}
+    assert fake.asked["labels"] == {"org.opencontainers.image.base.name": "own:1"}
     assert fake.asked["platform"] == "linux/amd64"
 
 
@@ -131,6 +169,8 @@ def test_a_model_is_sent_beside_the_context(tmp_path: Path) -> None:
     (model / "code").mkdir(parents=True)
     (model / "MLmodel").write_text("flavors: {}\n")
     (model / "code" / "a.py").write_text("")
+    (model / "code" / "__pycache__").mkdir()
+    (model / "code" / "__pycache__" / "a.pyc").write_text("")
     fake = engine()
 
     image_of(context(tmp_path), fake, BuildOptions(model=model))
@@ -166,6 +206,83 @@ def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -
         "  Looking in https://****:****@host/simple\n"
         "  ERROR: no"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (
+            "write /layer.tar: no space left on device",
+            FREE_DISK,
+        ),
+        (
+            f"pull access denied for {BASE}, repository does not exist",
+            GET_BASE,
+        ),
+        (
+            "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: timeout",
+            GET_BASE,
+        ),
+        ("returned a non-zero code: 137", "more memory for the engine"),
+    ],
+)
+def test_what_an_engine_says_has_its_remedy(tmp_path: Path, error: str, remedy: str) -> None:
+    events = ({"stream": "Step 1/2 : FROM python\n"}, {"error": error})
+
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(events))
+
+    assert str(caught.value) == (
+        f"cannot build spam:1: {error}\n  at Step 1/2 : FROM python\n  try: {remedy}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("no Python 3.11", "--base-image with the Python of the lock"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            "the index has other files than were locked: envbuild lock again, or build a bundle",
+        ),
+        (
+            "ERROR: Could not find a version that satisfies the requirement six==1.16.0",
+            "export a bundle and build that with --offline, where builds do not reach the index",
+        ),
+        ("something new", ""),
+    ],
+)
+def test_what_a_step_logged_has_its_remedy(tmp_path: Path, line: str, remedy: str) -> None:
+    events = ({"stream": "Step 2/2 : RUN x\n"}, {"stream": f"{line}\n"}, {"error": "code: 1"})
+
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(events))
+
+    assert caught.value.remedy == remedy
+
+
+def test_no_room_to_pack_the_context_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("docker.utils.build.tar", full)
+
+    with pytest.raises(OutputError) as caught:
+        image_of(context(tmp_path), engine())
+
+    assert str(caught.value) == (
+        f"{tempfile.gettempdir()}: cannot pack what the engine is to get: No space left on device\n"
+        "  try: TMPDIR with a folder that has room for the bundle and the model"
+    )
+
+
+def test_a_base_image_without_glibc_is_refused_before_the_build(tmp_path: Path) -> None:
+    options = BuildOptions(base_image="python:3.11-alpine")
+
+    with pytest.raises(RuntimeUnsupportedError, match="has musl instead of glibc"):
+        image_of(context(tmp_path), engine(), options)
 
 
 def test_an_engine_that_refuses_is_an_image_error(tmp_path: Path) -> None:
@@ -246,4 +363,6 @@ def test_a_push_that_is_refused_says_why() -> None:
     with pytest.raises(ImageError) as caught:
         push("r/spam:1", ambient=AMBIENT, client=fake.client())
 
-    assert str(caught.value) == "cannot push r/spam:1\n  denied: https://****:****@r/v2"
+    assert str(caught.value) == (
+        "cannot push r/spam:1\n  denied: https://****:****@r/v2\n  try: docker login"
+    )

@@ -182,8 +182,39 @@ def test_without_an_engine_the_host_that_was_asked_is_named(
     assert str(caught.value) == (
         "tcp://****:****@host:2375: no Docker engine answers\n"
         "  connection refused by tcp://****:****@host:2375\n"
-        "  try: start Docker, or set DOCKER_HOST to an engine that runs"
+        "  try: docker version, which asks the same engine; or unset DOCKER_HOST for this machine's"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "Error while fetching server API version: FileNotFoundError(2, 'No such file')",
+            "start Docker, or set DOCKER_HOST to an engine that runs",
+        ),
+        (
+            "PermissionError(13, 'Permission denied')",
+            "sudo usermod -aG docker $USER and a new login, or run as root",
+        ),
+        (
+            "Install paramiko package to enable ssh:// support",
+            "pip install 'docker[ssh]', which an engine behind ssh needs",
+        ),
+    ],
+)
+def test_the_way_to_an_engine_depends_on_what_stops_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, remedy: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise DockerException(said)
+
+    monkeypatch.setattr(docker, "from_env", refuse)
+
+    with pytest.raises(ImageError) as caught:
+        connect({})
+
+    assert str(caught.value) == f"no Docker engine answers\n  {said}\n  try: {remedy}"
 
 
 def test_an_engine_that_answers_is_given_the_time_that_builds_take(
