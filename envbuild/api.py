@@ -49,6 +49,12 @@ class LockChoices(TypedDict, total=False):
     extra_index_urls: tuple[str, ...]
     find_links: tuple[str, ...]
     constraint_files: tuple[str, ...]
+    channels: tuple[str, ...]
+    channel_alias: str
+    channel_map: tuple[str, ...]
+    virtual_packages: tuple[str, ...]
+    conda_exe: str
+    name_map: str
     exclude_newer: str
     only_binary: bool
     prerelease: bool

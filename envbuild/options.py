@@ -14,8 +14,8 @@ __all__ = ["ExportOptions", "LockOptions"]
 class LockOptions:
     """Every choice of ``envbuild lock``.
 
-    Index addresses are as the user wrote them: ``${VAR}`` and credentials are still inside, so
-    nothing here is printed or stored as it is.
+    Addresses of indexes and channels are as the user wrote them: ``${VAR}`` and credentials are
+    still inside, so nothing here is printed or stored as it is.
     """
 
     server: str = "azureml-online"
@@ -28,6 +28,12 @@ class LockOptions:
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     constraint_files: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()  # before the model's own
+    channel_alias: str = ""
+    channel_map: tuple[str, ...] = ()  # NAME=URL
+    virtual_packages: tuple[str, ...] = ()  # __cuda=12.4
+    conda_exe: str = ""
+    name_map: str = ""  # a TOML file
     exclude_newer: str = ""
     only_binary: bool = False
     prerelease: bool = False

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Origin", "Side"]
 
-Side = Literal["model", "record", "server", "option"]
+Side = Literal["model", "record", "server", "option", "conda"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,8 @@ class Origin:
     """``conda.yaml: dependencies[3].pip[1]``, or ``azureml-online: requires[0].packages[1]``.
 
     ``side`` is ``model`` (an environment file), ``record`` (filled in from what MLmodel records),
-    ``server`` (the profile) or ``option`` (the command line or a keyword argument).
+    ``server`` (the profile), ``option`` (the command line or a keyword argument) or ``conda`` (what
+    the solved conda part brings, and the entry that it is there for).
     """
 
     side: Side

@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import IndexKind, IndexOption, PipRequirement
-from envbuild.errors import BuildError, ResolutionError, RuntimeUnsupportedError, UsageError
+from envbuild.errors import BuildError, ResolutionError, UsageError
 from envbuild.images import glibc_floor
 from envbuild.merge import Change, MergeOptions, Plan, merge
+from envbuild.merging.name_map import NameMap, load_name_map
 from envbuild.model import Model
 from envbuild.notices import Notice
 from envbuild.options import LockOptions
 from envbuild.origins import Origin
-from envbuild.platforms import Target
+from envbuild.platforms import Platform, Target
 from envbuild.reporter import SILENT, Reporter
 from envbuild.server import load_profile
 from envbuild.spec import EnvSpec, parse_environment, parse_requirements
 
 if TYPE_CHECKING:
     from envbuild.locking.lock import Lock
+    from envbuild.resolve.conda_first import Beside, CondaFirst
     from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
 
 __all__ = ["AUTO", "lock_model", "locked_texts", "make_resolver", "plan_environment"]
@@ -74,7 +76,7 @@ def lock_model(
 ) -> Lock:
     """Lock ``model``: the first plan that resolves on every platform.
 
-    ``previous`` holds the text of a ``pylock.toml`` by platform name; the result stays close to it.
+    ``previous`` is what ``locked_texts`` gives for a context; the result stays close to it.
 
     Raises:
         EnvbuildError: of every family up to IntegrityError; see ``docs/reference/exit-codes.md``.
@@ -84,12 +86,12 @@ def lock_model(
 
     reporter.step("merging the model's requirements with the server's")
     _, plans = plan_environment(model, options, ambient=ambient)
-    _refuse_conda(plans[0])
     solver = _Solver(
         model=model,
         options=options,
         ambient=ambient,
         resolver=resolver or make_resolver(options, ambient),
+        conda=_conda_first(plans[0], options, ambient, previous or {}, reporter),
         previous=previous or {},
         reporter=reporter,
     )
@@ -97,25 +99,23 @@ def lock_model(
     return make_lock(model, plan, resolutions, options, renderer=render)
 
 
-def _refuse_conda(plan: Plan) -> None:
-    if plan.runtime == "conda":
-        raise RuntimeUnsupportedError(
-            "the model needs the conda runtime, which cannot be locked yet",
-            details=[f"{one.origin}: {one.text}" for one in plan.spec.conda],
-            remedy="--runtime pip, which takes them from PyPI under the names they have there",
-        )
-
-
 def locked_texts(directory: Path) -> dict[str, str]:
-    """The text of each lock file in ``directory`` by platform name; none where there is no lock."""
+    """The text of each lock file in ``directory`` by platform name; none where there is no lock.
+
+    That of a ``conda-lock.yml`` stands under its own name.
+    """
     from envbuild.errors import LockFileError
-    from envbuild.locking.header import find_locks, parse_header
+    from envbuild.locking.header import CONDA_LOCK, find_locks, parse_header
+    from envbuild.resolve.conda_lockfile import parse_conda_lock
 
     texts: dict[str, str] = {}
     try:
         for file in find_locks(directory):
             text = file.read_text(encoding="utf-8")
             texts[parse_header(text, where=str(file)).target.platform.name] = text
+        if (conda := directory / CONDA_LOCK).is_file():
+            texts[CONDA_LOCK] = conda.read_text(encoding="utf-8")
+            parse_conda_lock(texts[CONDA_LOCK], where=str(conda))
     except (LockFileError, OSError, UnicodeDecodeError):
         return {}  # nothing to stay close to
     return texts
@@ -129,11 +129,12 @@ class _Solver:
     options: LockOptions
     ambient: Ambient
     resolver: Resolver
+    conda: CondaFirst | None  # with the conda runtime
     previous: Mapping[str, str]
     reporter: Reporter
 
     def first_that_resolves(self, plans: Sequence[Plan]) -> _Solved:
-        first, *others = plans
+        first, *others = self._with_conda(plans)
         try:
             return self._solve(first)
         except ResolutionError:
@@ -144,6 +145,22 @@ class _Solver:
         if AUTO in self.options.relax:
             return self._relaxed(plans, contradictory=contradictory)
         raise self._explanation(first, contradictory=contradictory)
+
+    def _with_conda(self, plans: Sequence[Plan]) -> Sequence[Plan]:
+        """The plans from the first on whose conda part has a solution.
+
+        Raises:
+            ResolutionError: there is none; the error is that of the first plan.
+        """
+        failed: ResolutionError | None = None
+        for position, plan in enumerate(plans):
+            try:
+                self._problems(plan)
+            except ResolutionError as error:
+                failed = failed or error
+            else:
+                return plans[position:]
+        raise failed or ResolutionError("there is nothing to solve")
 
     def _first_of(self, plans: Sequence[Plan], give_way: tuple[str, ...] = ()) -> _Solved | None:
         for plan in plans:
@@ -184,9 +201,32 @@ class _Solver:
             count, platform = len(problem.requirements), problem.target.platform
             self.reporter.step(f"resolving {count} requirements for {platform}")
             resolution, relaxed = self._resolve(problem, names)
-            resolutions.append(resolution)
+            resolutions.append(self._on_conda(plan, resolution))
             changes |= dict.fromkeys(relaxed)
-        return replace(plan, changes=tuple(changes)), tuple(resolutions)
+        python = resolutions[0].target.python
+        return replace(plan, python=python, changes=tuple(changes)), tuple(resolutions)
+
+    def _on_conda(self, plan: Plan, resolution: Resolution) -> Resolution:
+        """The resolution of the pip part with the conda part that it stands on."""
+        beside = self._beside(plan, resolution.target.platform)
+        if beside is None:
+            return resolution
+        found = beside.resolution
+        return replace(
+            resolution,
+            conda=found.packages,
+            resolver=f"{found.solver}; {resolution.resolver}",
+            notices=(*found.notices, *beside.provided.notices, *resolution.notices),
+        )
+
+    def _beside(self, plan: Plan, platform: Platform) -> Beside | None:
+        if self.conda is None:
+            return None
+        return self.conda.beside(plan, self._target(plan, platform))
+
+    def _target(self, plan: Plan, platform: Platform) -> Target:
+        glibc = glibc_floor(self.options.base_image)
+        return Target(python=plan.python, platform=platform, glibc=glibc)
 
     def _resolve(
         self, problem: Problem, names: tuple[str, ...]
@@ -225,24 +265,25 @@ class _Solver:
         return resolution, changes
 
     def _problems(self, plan: Plan) -> list[Problem]:
+        return [self._problem(plan, platform) for platform in self.options.platforms]
+
+    def _problem(self, plan: Plan, platform: Platform) -> Problem:
+        """The pip part on a platform, what conda brings among its requirements."""
         from envbuild.resolve.interface import Problem
 
-        return [
-            Problem(
-                target=Target(
-                    python=plan.python,
-                    platform=platform,
-                    glibc=glibc_floor(self.options.base_image),
-                ),
-                requirements=plan.requirements,
-                constraints=plan.constraints,
-                index_options=plan.index_options,
-                model_path=str(self.model.path),
-                previous=self.previous.get(platform.name, ""),
-                options=_resolver_options(self.options),
-            )
-            for platform in self.options.platforms
-        ]
+        target, requirements = self._target(plan, platform), plan.requirements
+        if beside := self._beside(plan, platform):
+            target = replace(target, python=beside.python)
+            requirements = (*requirements, *beside.provided.entries)
+        return Problem(
+            target=target,
+            requirements=requirements,
+            constraints=plan.constraints,
+            index_options=plan.index_options,
+            model_path=str(self.model.path),
+            previous=self.previous.get(platform.name, ""),
+            options=_resolver_options(self.options),
+        )
 
     def _own_problem(self, plan: Plan) -> Problem:
         """What the model asks for, without the server."""
@@ -278,16 +319,30 @@ def _merge_options(options: LockOptions, ambient: Ambient) -> MergeOptions:
         constraints=tuple(_constraints(options, ambient)),
         relax=options.relax,
         runtime=options.runtime,
+        channels=options.channels,
+        name_map=_name_map(options, ambient),
     )
+
+
+def _name_map(options: LockOptions, ambient: Ambient) -> NameMap:
+    shipped = load_name_map()
+    if not options.name_map:
+        return shipped
+    text = _read(options.name_map, ambient, what="the name map")
+    return shipped.with_overrides(text, where=options.name_map)
+
+
+def _read(name: str, ambient: Ambient, *, what: str) -> str:
+    try:
+        return (ambient.cwd / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {what}: {error}", where=name) from error
 
 
 def _constraints(options: LockOptions, ambient: Ambient) -> list[PipRequirement]:
     found: list[PipRequirement] = []
     for name in options.constraint_files:
-        try:
-            text = (ambient.cwd / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the constraints: {error}", where=name) from error
+        text = _read(name, ambient, what="the constraints")
         found += parse_requirements(text, file=name, side="option")
     return found
 
@@ -327,3 +382,28 @@ def make_resolver(options: LockOptions, ambient: Ambient) -> Resolver:
     from envbuild.resolve.uv import UvResolver
 
     return UvResolver.of(ambient)
+
+
+def _conda_first(
+    plan: Plan,
+    options: LockOptions,
+    ambient: Ambient,
+    previous: Mapping[str, str],
+    reporter: Reporter,
+) -> CondaFirst | None:
+    """Who solves the conda part; None with the pip runtime, which pays for no import of it."""
+    if plan.runtime != "conda":
+        return None
+    from envbuild.locking.header import CONDA_LOCK
+    from envbuild.resolve.conda_first import CondaFirst
+    from envbuild.resolve.conda_lock import CondaLockSolver
+    from envbuild.resolve.conda_options import conda_options
+
+    return CondaFirst(
+        solver=CondaLockSolver(ambient=ambient),
+        names=_name_map(options, ambient),
+        options=conda_options(options, cwd=ambient.cwd),
+        relaxed=options.relax,
+        previous=previous.get(CONDA_LOCK, ""),
+        reporter=reporter,
+    )

@@ -32,11 +32,17 @@ def lock_options(args: argparse.Namespace) -> LockOptions:
         "keep_mlflow": args.keep_mlflow,
         "strict_server": args.strict_server,
         "model_indexes": not args.ignore_model_indexes,
+        "channels": tuple(args.channel or ()),
+        "name_map": args.name_map,
         "relax": tuple(args.relax or ()),
     }
     if args.command != "inspect":
         given |= {
             "resolver": args.resolver,
+            "channel_alias": args.channel_alias,
+            "channel_map": tuple(args.channel_map or ()),
+            "virtual_packages": tuple(args.virtual_package or ()),
+            "conda_exe": args.conda_exe,
             "index_url": args.index_url,
             "extra_index_urls": tuple(args.extra_index_url or ()),
             "find_links": tuple(args.find_links or ()),

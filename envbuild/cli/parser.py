@@ -81,6 +81,7 @@ def _lock(command: argparse.ArgumentParser) -> None:
     _add_merge_options(command)
     _add_resolve_options(command)
     _add_index_options(command)
+    _add_conda_options(command)
 
 
 def _add_merge_options(command: argparse.ArgumentParser) -> None:
@@ -123,7 +124,18 @@ def _add_merge_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ignore-model-indexes",
         action="store_true",
-        help="leave out the index and find-links options of the model's own files",
+        help="leave out the index and find-links options and the channels of the model's own files",
+    )
+    group.add_argument(
+        "--channel",
+        action="append",
+        metavar="NAME|URL",
+        help="a conda channel to ask before the model's own; repeatable",
+    )
+    group.add_argument(
+        "--name-map",
+        metavar="FILE",
+        help="what conda packages are called on PyPI, where the shipped map is wrong: TOML",
     )
     group.add_argument(
         "--relax",
@@ -159,6 +171,34 @@ def _add_resolve_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--offline", action="store_true", help="use the cache only")
     group.add_argument("--cache-dir", metavar="DIR", help="the resolver's cache")
+
+
+def _add_conda_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "conda", "${VARIABLE} in an address is taken from the environment and never written out"
+    )
+    group.add_argument(
+        "--channel-alias",
+        metavar="URL",
+        help="where channels lead that are a name (default: https://conda.anaconda.org)",
+    )
+    group.add_argument(
+        "--channel-map",
+        action="append",
+        metavar="NAME=URL",
+        help="where this one leads; repeatable",
+    )
+    group.add_argument(
+        "--virtual-package",
+        action="append",
+        metavar="NAME=VERSION",
+        help="what the machine has that runs it, such as __cuda=12.4; repeatable",
+    )
+    group.add_argument(
+        "--conda-exe",
+        metavar="EXE",
+        help="solve with this conda, mamba or micromamba (default: envbuild's own solver)",
+    )
 
 
 def _add_index_options(command: argparse.ArgumentParser) -> None:

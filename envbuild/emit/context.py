@@ -9,6 +9,7 @@ from pathlib import Path
 
 from envbuild import __version__
 from envbuild.emit.azureml import CODE_FOLDER, azureml_files
+from envbuild.emit.conda_files import conda_lock_text, explicit_name, explicit_text
 from envbuild.emit.dockerfile import Recipe, dockerfile_text, dockerignore_text
 from envbuild.emit.environment import environment_text
 from envbuild.emit.lockfiles import (
@@ -25,7 +26,7 @@ from envbuild.emit.tools import seeded, tools_for
 from envbuild.errors import IntegrityError, ProfileError
 from envbuild.fs import sha256_bytes
 from envbuild.locking.canonical import PlatformLock
-from envbuild.locking.header import DirectRequirement, Header, Serving, lock_name
+from envbuild.locking.header import CONDA_LOCK, DirectRequirement, Header, Serving, lock_name
 from envbuild.locking.inputs import describe_options
 from envbuild.locking.lock import Lock, need_full_image
 from envbuild.merge import Change
@@ -48,7 +49,8 @@ def render(lock: Lock) -> Mapping[str, bytes]:
     names = _Names.of(lock)
     beside: dict[str, bytes] = {
         **_requirements(lock, names),
-        **_tools(lock, names),
+        **_conda_files(lock),
+        **({} if lock.plan.conda else _tools(lock, names)),
         **_local_files(lock),
         "environment.yml": environment_text(lock).encode(),
     }
@@ -57,7 +59,8 @@ def render(lock: Lock) -> Mapping[str, bytes]:
     headers = {
         platform.target.platform.name: _header(lock, platform) for platform in lock.platforms
     }
-    beside |= _image_files(lock, names, beside, headers)
+    if not lock.plan.conda:
+        beside |= _image_files(lock, names, beside, headers)
     recorded = {name: sha256_bytes(data) for name, data in sorted(beside.items())}
     locks = {
         names.locks[platform.target.platform.name]: pylock_text(
@@ -96,6 +99,20 @@ def _requirements(lock: Lock, names: _Names) -> dict[str, bytes]:
         )
         texts[unhashed] = unhashed_text(platform, name=unhashed)
     return {name: text.encode() for name, text in texts.items() if text}
+
+
+def _conda_files(lock: Lock) -> dict[str, bytes]:
+    """The conda part; there is none with the pip runtime."""
+    if not lock.plan.conda:
+        return {}
+    texts = {
+        explicit_name(platform.target.platform.name): explicit_text(platform)
+        for platform in lock.platforms
+    }
+    texts[CONDA_LOCK] = conda_lock_text(
+        lock.platforms, channels=lock.plan.channels, input_digest=lock.input_digest
+    )
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def _tools(lock: Lock, names: _Names) -> dict[str, bytes]:

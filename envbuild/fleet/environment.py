@@ -10,10 +10,12 @@ from pathlib import Path
 from envbuild.entries.requirements import FileSource, IndexOption, PipRequirement
 from envbuild.errors import EnvbuildError
 from envbuild.fs import sha256_file, sha256_tree
+from envbuild.locking.header import CONDA_LOCK
 from envbuild.merge import Plan
 from envbuild.model import Model
 from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.preferences import pins_of
+from envbuild.resolve.stand_ins import is_stand_in
 
 __all__ = ["AskedOnce", "environment_key", "problem_key"]
 
@@ -34,6 +36,8 @@ def environment_key(model: Model, plans: Iterable[Plan], previous: Mapping[str, 
         lines += [f"channel {channel}" for channel in plan.channels]
     for platform, text in sorted(previous.items()):
         lines += [f"previous {platform} {name}=={version}" for name, version in pins_of(text)]
+        if platform == CONDA_LOCK:
+            lines.append(f"previous conda part {text}")
     return _digest(lines)
 
 
@@ -97,7 +101,8 @@ def _entries(kind: str, entries: Iterable[PipRequirement], model: Path | None) -
     for entry in entries:
         # Their order counts: a resolver looks at what comes first, first.
         hashes = ",".join(sorted(entry.hashes))
-        yield f"{kind} {entry.pep508()} {entry.raw_url} {hashes}{_content(entry, model)}"
+        side = "conda's " if is_stand_in(entry) else ""
+        yield f"{side}{kind} {entry.pep508()} {entry.raw_url} {hashes}{_content(entry, model)}"
 
 
 def _content(entry: PipRequirement, model: Path | None) -> str:

@@ -83,6 +83,7 @@ def canonicalize(
         pylock=_validated(pylock),
         to_build=tuple(package.name for package in packages if _is_source(package)),
         resolver=resolution.resolver,
+        conda=resolution.conda,
     )
     return lock, work.local_files
 

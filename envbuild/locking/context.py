@@ -13,6 +13,7 @@ from envbuild.errors import LockFileError, OutputError
 from envbuild.fs import sha256_bytes, write_tree
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.header import (
+    CONDA_LOCK,
     Header,
     Serving,
     content_digest,
@@ -22,6 +23,8 @@ from envbuild.locking.header import (
     split_lock,
 )
 from envbuild.notices import Notice
+from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda_lockfile import parse_conda_lock
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,6 +35,7 @@ __all__ = ["Context", "find_locks", "lock_name", "read_context", "refuse_inside"
 
 _AGAIN = "envbuild lock again"
 _KEPT_SUFFIX = ".edited"
+_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,8 @@ def read_context(directory: str | Path) -> Context:
     locks: dict[str, PlatformLock] = {}
     for file in find_locks(path):
         header, lock = _read_lock(file)
+        if header.runtime == "conda":
+            lock = replace(lock, conda=_read_conda(path, header))
         headers[header.target.platform.name] = header
         locks[header.target.platform.name] = lock
     first = next(iter(headers.values()))
@@ -142,6 +148,25 @@ def _read_lock(file: Path) -> tuple[Header, PlatformLock]:
         resolver=header.resolver,
     )
     return header, lock
+
+
+def _read_conda(directory: Path, header: Header) -> tuple[CondaPackage, ...]:
+    """The conda part of a platform, out of the file that holds that of all."""
+    file = directory / CONDA_LOCK
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        problem = f"the conda part cannot be read: {error.strerror}"
+        raise LockFileError(problem, where=str(file), remedy=_AGAIN) from error
+    # A bundle has its own addresses in this file, and its own list of digests.
+    is_bundle = (directory / _MANIFEST).is_file()
+    if not is_bundle and sha256_bytes(data) != header.files.get(CONDA_LOCK):
+        raise LockFileError("its packages were edited by hand", where=str(file), remedy=_AGAIN)
+    locked = parse_conda_lock(data.decode("utf-8", errors="replace"), where=str(file))
+    platform = header.target.platform.name
+    if platform not in locked:
+        raise LockFileError(f"it has nothing for {platform}", where=str(file), remedy=_AGAIN)
+    return locked[platform]
 
 
 def refuse_inside(directory: Path, model: Path) -> None:

@@ -27,6 +27,7 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "CONDA_LOCK",
     "SCHEMA",
     "DirectRequirement",
     "Header",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 SCHEMA = 1
+CONDA_LOCK = "conda-lock.yml"
+"""The conda part of every platform, beside the lock files of the pip part."""
+
 _PACKAGES = "[[packages]]\n"
 _AGAIN = "envbuild lock again"
 

@@ -232,7 +232,7 @@ def _option_lines(options: LockOptions) -> Iterator[str]:
                 yield f"{name} {value}"
             case _ if name == "constraint-files":
                 pass  # what stands in them counts, not where they are
-            case _ if name == "extra-index-urls":
+            case _ if name in {"extra-index-urls", "channels"}:
                 yield f"{name} {' '.join(value)}"  # their order is their priority
             case _:
                 singular = "platform" if name == "platforms" else name

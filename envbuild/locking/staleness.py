@@ -33,7 +33,7 @@ from envbuild.spec import PipRequirement, parse_environment, parse_requirements
 __all__ = ["CheckResult", "check"]
 
 # Files that say what is installed. The others are renderings that people do adapt.
-_LOCK_FILES = ("requirements", "files/", "tools/")
+_LOCK_FILES = ("conda-", "requirements", "files/", "tools/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

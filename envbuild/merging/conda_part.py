@@ -22,6 +22,7 @@ from envbuild.spec import EnvSpec
 __all__ = [
     "DEFAULT_CHANNEL",
     "channels_of",
+    "combined",
     "conda_version",
     "find_conda_contradictions",
     "needs_conda",
@@ -169,6 +170,27 @@ def find_conda_contradictions(
 def _shown(package: CondaRequirement) -> str:
     channel = f"{redact(package.channel)}::" if package.channel else ""
     return f"{channel}{show(package)}"
+
+
+def combined(requirements: Iterable[CondaRequirement]) -> tuple[CondaRequirement, ...]:
+    """One requirement for each package, which means all that are asked of it."""
+    by_name: defaultdict[str, list[CondaRequirement]] = defaultdict(list)
+    for one in requirements:
+        by_name[one.name].append(one)
+    return tuple(_together(group) for group in by_name.values())
+
+
+def _together(group: Sequence[CondaRequirement]) -> CondaRequirement:
+    versions = dict.fromkeys(one.version for one in group if one.version)
+    parts = [f"({part})" if "|" in part and len(versions) > 1 else part for part in versions]
+    return replace(
+        group[0],
+        version=",".join(parts),
+        # Of two patterns the longer says more; what excludes each other was refused before.
+        build=max((one.build for one in group), key=len),
+        channel=next((one.channel for one in group if one.channel), ""),
+        subdir=next((one.subdir for one in group if one.subdir), ""),
+    )
 
 
 def _by_pypi_name(

@@ -13,6 +13,7 @@ from packaging.pylock import Pylock
 from envbuild.entries.requirements import IndexOption, PipRequirement
 from envbuild.notices import Notice
 from envbuild.platforms import Target
+from envbuild.resolve.conda_interface import CondaPackage
 
 __all__ = ["Problem", "Resolution", "Resolver", "ResolverOptions"]
 
@@ -58,6 +59,7 @@ class Resolution:
     pylock: Pylock
     resolver: str  # "uv 0.13.9"
     notices: tuple[Notice, ...] = ()
+    conda: tuple[CondaPackage, ...] = ()  # what it stands on
 
 
 class Resolver(Protocol):

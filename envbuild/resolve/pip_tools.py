@@ -37,6 +37,7 @@ from envbuild.resolve.interface import Problem, Resolution
 from envbuild.resolve.interpreters import Interpreter
 from envbuild.resolve.preferences import pins_of
 from envbuild.resolve.session import Inputs, Session, open_session
+from envbuild.resolve.stand_ins import stand_in_names
 from envbuild.resolve.uv import UvResolver, find_uv
 
 __all__ = ["PipToolsResolver"]
@@ -232,6 +233,10 @@ def _refuse(problem: Problem) -> None:
         raise RuntimeUnsupportedError(
             f"pip-tools solves for the machine it runs on, {here[0]} {here[1]}, not for {target}",
             remedy="--resolver uv, which solves for any platform",
+        )
+    if stand_in_names(problem.requirements):
+        raise RuntimeUnsupportedError(
+            "pip-tools cannot solve beside what conda brings", remedy="--resolver uv"
         )
     given = {
         "--exclude-newer": bool(problem.options.exclude_newer),

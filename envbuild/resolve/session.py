@@ -21,6 +21,7 @@ from envbuild.process import plain_environment
 from envbuild.resolve.failures import unreachable
 from envbuild.resolve.indexes import Indexes, refuse_secret_query, sent_variables, settle_indexes
 from envbuild.resolve.interface import Problem
+from envbuild.resolve.stand_ins import write_stand_ins
 
 if TYPE_CHECKING:
     from envbuild.fetch.relay import Relay
@@ -89,7 +90,8 @@ class Session:
 
     def lines(self) -> list[str]:
         """The requirements as lines for the program."""
-        return [self._line(one) for one in self.inputs.requirements]
+        requirements = write_stand_ins(self.folder, self.inputs.requirements)
+        return [self._line(one) for one in requirements]
 
     def write(self, name: str, lines: list[str]) -> None:
         """Write a file of lines into the folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,10 +25,12 @@ from envbuild.resolve.interface import Problem, Resolution
 from envbuild.resolve.interpreters import Interpreters
 from envbuild.resolve.preferences import preferences, read_toml
 from envbuild.resolve.session import Inputs, Session, open_session
+from envbuild.resolve.stand_ins import stand_in_names, without_stand_ins
 
 __all__ = ["UvResolver", "find_uv"]
 
 _LOCK = "pylock.toml"
+_NO_EXTRA = re.compile(r"The package (?P<name>[^\s=@]+).* not have an extra named (?P<extra>\S+)$")
 # What uv's --python-platform knows of glibc 2.X (uv 0.13); a floor in between takes the one below.
 _GLIBC_LEVELS = (17, 28, *range(31, 41))
 
@@ -68,7 +71,10 @@ class UvResolver:
             arguments += ["--upgrade-package", canonicalize_name(name)]
         with self._solved(problem, arguments) as (call, done):
             pylock = call.lock()
-        remarks = (*_warnings(done.stderr), *self._build_remark(pylock, problem.target))
+        remarks = (
+            *_warnings(done.stderr, problem.requirements),
+            *self._build_remark(pylock, problem.target),
+        )
         notices = (*call.session.inputs.notices, *remarks)
         return Resolution(target=problem.target, pylock=pylock, resolver=self.name, notices=notices)
 
@@ -168,7 +174,7 @@ class _Call:
             real_url=lambda url: split_credentials(self.session.outside(url))[0],
             no_binary=frozenset(self.session.indexes.no_binary),
             hashes=allowed,
-        ).tidy(pylock)
+        ).tidy(without_stand_ins(pylock, self.problem.requirements))
 
     def _bounds(self) -> Iterator[tuple[str, tuple[PipRequirement, ...]]]:
         if self.problem.constraints:
@@ -227,9 +233,17 @@ def _platform(target: Target) -> str:
     return replace(target, glibc=(2, level)).uv_platform()
 
 
-def _warnings(stderr: str) -> Iterator[Notice]:
+def _warnings(stderr: str, requirements: Sequence[PipRequirement]) -> Iterator[Notice]:
+    from_conda = stand_in_names(requirements)
     for text in parse_report(stderr).warnings:
         message = text.splitlines()[0].replace("`", "")
+        if (found := _NO_EXTRA.match(message)) and found["name"] in from_conda:
+            yield Notice(
+                code="conda-extra",
+                message=f"conda brings {found['name']}, so what its extra {found['extra']} asks for"
+                " is not added",
+            )
+            continue
         code = "yanked" if " is yanked" in message else "resolver-warning"
         yield Notice(code=code, message=message)
 
