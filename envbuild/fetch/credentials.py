@@ -7,6 +7,7 @@ argument list, an environment or a file.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import threading
@@ -20,10 +21,18 @@ from envbuild.ambient import Ambient
 from envbuild.errors import ToolError
 from envbuild.process import Runner, run
 
-__all__ = ["CredentialStore", "Login", "origin_of", "split_credentials"]
+__all__ = [
+    "CredentialStore",
+    "Login",
+    "origin_of",
+    "restore_token",
+    "split_credentials",
+    "split_token",
+]
 
 Login = tuple[str, str]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_TOKEN_IN_PATH = re.compile(r"(?P<before>.*?)/t/(?P<token>[^/]+)(?P<after>/.*)")
 _KEYRING_TIMEOUT = 60.0  # seconds; it may have to ask the user to unlock it
 
 
@@ -157,6 +166,27 @@ def split_credentials(url: str) -> tuple[str, Login | None]:
         return url, None
     user, _, password = userinfo.partition(":")
     return urlunsplit(parts._replace(netloc=location)), (unquote(user), unquote(password))
+
+
+def split_token(url: str) -> tuple[str, str]:
+    """``url`` without the token in its path, and that, or an empty string.
+
+    ``https://host/t/TOKEN/channel``: how anaconda.org, Anaconda Server and Quetz have it.
+    """
+    parts = urlsplit(url)
+    found = _TOKEN_IN_PATH.match(parts.path)
+    if parts.scheme not in _DEFAULT_PORTS or found is None:
+        return url, ""
+    return urlunsplit(parts._replace(path=found["before"] + found["after"])), found["token"]
+
+
+def restore_token(url: str, secret_urls: Iterable[str]) -> str:
+    """``url`` with the token of that of ``secret_urls`` below which it lies, the longest first."""
+    pairs = ((split_token(secret)[0].rstrip("/"), secret.rstrip("/")) for secret in secret_urls)
+    for bare, secret in sorted(pairs, reverse=True):
+        if url == bare or url.startswith(f"{bare}/"):
+            return secret + url.removeprefix(bare)
+    return url
 
 
 def origin_of(url: str) -> str:

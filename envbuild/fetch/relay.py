@@ -46,11 +46,13 @@ class Relay:
 
     The servers of ``routes`` get the transport's credentials. Everything else passes through as it
     is, by the upstream proxy of the transport's environment if it names one. ``failures`` says why
-    a server could not be reached, by origin.
+    a server could not be reached, by origin. One that ``follows`` redirects of these servers asks
+    further by itself, with its own certificates, and the program need not.
     """
 
-    def __init__(self, transport: Transport, routes: Routes) -> None:
+    def __init__(self, transport: Transport, routes: Routes, *, follows: bool = False) -> None:
         self.transport = transport
+        self.follows = follows
         self.bare_transport = replace(transport, credentials=None)
         self.failures: dict[str, str] = {}
         self.routes = routes
@@ -159,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else None
         try:
-            with transport.exchange(self.command, url, headers=headers, body=body) as response:
+            exchange = transport.follow if routed and relay.follows else transport.exchange
+            with exchange(self.command, url, headers=headers, body=body) as response:
                 self._answer(response)
         except RequestException as error:
             relay.failures[origin_of(url)] = describe(error)

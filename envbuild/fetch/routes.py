@@ -9,27 +9,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from envbuild.fetch.credentials import origin_of
+from envbuild.fetch.credentials import origin_of, restore_token, split_token
 
 __all__ = ["Routes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """``origins``: the servers (``https://host``) that want a password, by host and port."""
+    """``origins``: the servers (``https://host``) that want a password, by host and port.
+
+    ``secret_urls`` are addresses with a token in the path, which is left out inside.
+    """
 
     origins: Mapping[str, str]
+    secret_urls: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, origins: Iterable[str]) -> Routes:
+    def of(cls, origins: Iterable[str], secret_urls: Iterable[str] = ()) -> Routes:
         """The routes to ``origins``."""
-        return cls(origins={_location(origin): origin for origin in sorted(origins)})
+        return cls(
+            origins={_location(origin): origin for origin in sorted(origins)},
+            secret_urls=tuple(sorted(url.rstrip("/") for url in secret_urls)),
+        )
 
     def inside(self, text: str) -> str:
         """``text`` with every address of these servers as the resolver is to ask for it."""
+        for secret in self.secret_urls:
+            text = text.replace(secret, split_token(secret)[0])
         for origin in self.origins.values():
             text = _pattern(origin).sub(_inside(origin), text)
         return text
@@ -46,7 +55,8 @@ class Routes:
         if origin is None:
             return None
         parts = urlsplit(address)
-        return origin + address.removeprefix(f"{parts.scheme}://{parts.netloc}")
+        url = origin + address.removeprefix(f"{parts.scheme}://{parts.netloc}")
+        return restore_token(url, self.secret_urls)
 
 
 def _location(url: str) -> str:

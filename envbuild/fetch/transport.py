@@ -142,6 +142,24 @@ class Transport:
             stream=True,
         )
 
+    def follow(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Response:
+        """As ``exchange``, past the redirects that lead to a web server.
+
+        Each hop gets the credentials of its own host. After too many the last one is the answer.
+        """
+        response = self.exchange(method, url, headers=headers, body=body)
+        for _ in range(_MOST_REDIRECTS):
+            target = urljoin(url, response.headers.get("Location", ""))
+            web = urlsplit(target).scheme in {"http", "https"}
+            if response.status_code not in _REDIRECTS or not web:
+                break
+            response.close()
+            url = target
+            response = self.exchange(method, url, headers=headers, body=body)
+        return response
+
     def _session(self) -> Session:
         session: Session | None = getattr(self._local, "session", None)
         if session is None:

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from envbuild.ambient import Ambient
 from envbuild.errors import ToolError
-from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
+from envbuild.fetch.credentials import (
+    CredentialStore,
+    origin_of,
+    restore_token,
+    split_credentials,
+    split_token,
+)
 from envbuild.process import Completed
 from tests.support.problems import ambient_of
 
@@ -241,3 +247,25 @@ def test_what_is_quoted_into_an_address_comes_back(user: str, password: str) -> 
     url = f"https://{quote(user, safe='')}:{quote(password, safe='')}@host.example/x"
 
     assert split_credentials(url) == ("https://host.example/x", (user, password))
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "token"),
+    [
+        ("https://host/t/s3cret/channel", "https://host/channel", "s3cret"),
+        ("https://host/conda/t/s3cret/a/b", "https://host/conda/a/b", "s3cret"),
+        ("https://host/channel", "https://host/channel", ""),
+        ("https://host/t/s3cret", "https://host/t/s3cret", ""),
+        ("file:///t/folder/channel", "file:///t/folder/channel", ""),
+    ],
+)
+def test_a_token_is_split_from_the_path_of_a_channel(url: str, bare: str, token: str) -> None:
+    assert split_token(url) == (bare, token)
+
+
+def test_a_token_comes_back_below_its_channel_only() -> None:
+    secret = ["https://host/t/one/a", "https://host/t/two/a/b/"]
+
+    assert restore_token("https://host/a/x.conda", secret) == "https://host/t/one/a/x.conda"
+    assert restore_token("https://host/a/b/x.conda", secret) == "https://host/t/two/a/b/x.conda"
+    assert restore_token("https://host/ab/x.conda", secret) == "https://host/ab/x.conda"

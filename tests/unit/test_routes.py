@@ -64,3 +64,17 @@ def test_in_and_out_again_is_the_same(scheme: str, host: str, port: str, path: s
     assert inside.startswith("http://")
     assert routes.outside(inside) == origin + path
     assert routes.upstream(inside) == origin + path
+
+
+def test_a_token_in_a_path_stays_outside() -> None:
+    secret = "https://host.example/t/s3cret/team/dev"
+    routes = Routes.of(["https://host.example"], [secret])
+    inside = routes.inside(f"{secret}/noarch/repodata.json")
+
+    assert inside == "http://host.example:443/team/dev/noarch/repodata.json"
+    assert routes.outside(inside) == "https://host.example/team/dev/noarch/repodata.json"
+    assert routes.upstream(inside) == f"{secret}/noarch/repodata.json"
+    assert routes.upstream("http://host.example:443/team/develop/x") == (
+        "https://host.example/team/develop/x"
+    )
+    assert "s3cret" not in repr(routes)
