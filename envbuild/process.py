@@ -275,7 +275,7 @@ def at_work() -> Iterator[None]:
         _WORKING.clear()
 
 
-_WORKING = threading.Event()
+_WORKING, _LEAVING = threading.Event(), threading.Event()
 
 
 def _begin_work(lifeline: Connection) -> None:
@@ -287,6 +287,9 @@ def _begin_work(lifeline: Connection) -> None:
 
 def _leave(number: int, _frame: object) -> None:
     if _WORKING.is_set():
+        if _LEAVING.is_set():
+            return  # and not to be disturbed in it
+        _LEAVING.set()
         raise SystemExit
     # It waits for work, inside code that would complain of any exception.
     signal.signal(number, signal.SIG_DFL)

@@ -10,7 +10,6 @@ from envbuild.errors import EnvbuildError
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130
 _BUG = 70
 
 
@@ -22,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(words).parse_args(words)
     # Imported here and below, so that --help and --version do not pay for what they do not use.
     from envbuild.ambient import Ambient
-    from envbuild.cli.signals import TerminatedError
+    from envbuild.cli.signals import InterruptedRunError, TerminatedError
     from envbuild.cli.terminal import Terminal
 
     ambient = Ambient.of_process()
@@ -40,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return signal.code
     except KeyboardInterrupt:
         terminal.fail(InterruptedRunError("interrupted; nothing was left half written"))
-        return _INTERRUPTED
+        return InterruptedRunError.exit_code
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain again while it closes the stream.
         sys.stderr.close()
@@ -50,12 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         terminal.fail(_bug(error))
         return _BUG
-
-
-class InterruptedRunError(EnvbuildError):
-    """Ctrl-C."""
-
-    exit_code = _INTERRUPTED
 
 
 def _bug(error: Exception) -> EnvbuildError:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from envbuild.ambient import Ambient
 from envbuild.cli.options import lock_options
+from envbuild.cli.signals import InterruptedRunError, TerminatedError, ended_by_signals
 from envbuild.cli.terminal import Terminal
 from envbuild.errors import FleetError
 from envbuild.fleet import FleetOptions, FleetReport, Source, check_fleet, list_models, lock_fleet
@@ -59,9 +60,15 @@ def _run(
     how: FleetOptions,
 ) -> FleetReport:
     work = check_fleet if args.check else lock_fleet
-    with closing(terminal.progress()) as progress:
-        how = replace(how, ambient=ambient, reporter=progress)
-        return work(sources, args.output or ".", options=lock_options(args), how=how)
+    try:
+        with ended_by_signals(), closing(terminal.progress()) as progress:
+            how = replace(how, ambient=ambient, reporter=progress)
+            return work(sources, args.output or ".", options=lock_options(args), how=how)
+    except TerminatedError:
+        again = "the same command again: it does the rest only"
+        whole = "interrupted; every context that is there is whole"
+        terminal.fail(InterruptedRunError(whole, remedy=again))
+        raise
 
 
 def _tell(report: FleetReport, terminal: Terminal, *, check: bool) -> int:

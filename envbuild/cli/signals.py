@@ -7,10 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["TerminatedError", "ended_by_signals"]
+from envbuild.errors import EnvbuildError
+
+__all__ = ["InterruptedRunError", "TerminatedError", "ended_by_signals"]
 
 # SIGHUP comes when the terminal is closed; Windows has none.
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class InterruptedRunError(EnvbuildError):
+    """Ctrl-C."""
+
+    exit_code = 130
 
 
 class TerminatedError(KeyboardInterrupt):

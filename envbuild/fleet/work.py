@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -272,9 +272,7 @@ def _staged(output: Path) -> Iterator[Path]:
     try:
         yield stage
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        with suppress(OSError):
-            root.rmdir()
+        shutil.rmtree(stage, ignore_errors=True)  # its parent is for others too: the run removes it
 
 
 def _bytes_of(path: Path) -> bytes | None:
