@@ -15,6 +15,7 @@ from envbuild.errors import OutputError
 __all__ = [
     "alone",
     "link_or_copy",
+    "md5_file",
     "replace_folder",
     "sha256_bytes",
     "sha256_file",
@@ -38,7 +39,15 @@ def sha256_bytes(data: bytes) -> str:
 
 def sha256_file(path: Path) -> str:
     """The sha256 of a file in hex, read in chunks of 1 MiB."""
-    digest = hashlib.sha256()
+    return _digest(path, hashlib.sha256())
+
+
+def md5_file(path: Path) -> str:
+    """The md5 of a file in hex: what conda's lists have, and some channels have nothing else."""
+    return _digest(path, hashlib.md5(usedforsecurity=False))
+
+
+def _digest(path: Path, digest: hashlib._Hash) -> str:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)

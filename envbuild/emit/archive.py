@@ -20,7 +20,15 @@ from envbuild.errors import LockFileError, MissingExtraError, OutputError, Usage
 from envbuild.fs import link_or_copy, replace_folder, write_file
 from envbuild.reporter import SILENT, Reporter
 
-__all__ = ["ROOT", "archive_suffix", "extract", "read_member", "write", "write_parts"]
+__all__ = [
+    "ROOT",
+    "archive_suffix",
+    "extract",
+    "read_member",
+    "write",
+    "write_parts",
+    "zstd_module",
+]
 
 ROOT = "bundle"
 """The one folder in an archive."""
@@ -214,7 +222,7 @@ def _compressed(raw: BinaryIO, suffix: str) -> Iterator[IO[bytes]]:
         case ".tar":
             yield raw
         case ".tar.zst":
-            with _zstd().open(raw, "wb", level=_ZSTD_LEVEL) as stream:
+            with zstd_module().open(raw, "wb", level=_ZSTD_LEVEL) as stream:
                 yield stream
         case _:
             with gzip.GzipFile(
@@ -228,7 +236,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     suffix = archive_suffix(path)
     unreadable = [tarfile.TarError, EOFError, ValueError, OSError, zlib.error]
     if suffix == ".tar.zst":
-        unreadable.append(_zstd().ZstdError)
+        unreadable.append(zstd_module().ZstdError)
     try:
         with (
             _decompressed(path, suffix) as stream,
@@ -244,7 +252,7 @@ def _decompressed(path: Path, suffix: str) -> IO[bytes]:
         case ".tar":
             return path.open("rb")
         case ".tar.zst":
-            return cast("IO[bytes]", _zstd().open(path, "rb"))
+            return cast("IO[bytes]", zstd_module().open(path, "rb"))
         case _:
             return cast("IO[bytes]", gzip.open(path, "rb"))
 
@@ -315,7 +323,12 @@ def _cannot_unpack(target: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot unpack: {error.strerror or error}", where=str(target))
 
 
-def _zstd() -> Any:  # noqa: ANN401 - one of two modules with one interface
+def zstd_module(what: str = ".tar.zst") -> Any:  # noqa: ANN401 - one of two modules
+    """The standard library's zstd, or its copy for Pythons before 3.14; ``what`` needs it.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
@@ -323,6 +336,6 @@ def _zstd() -> Any:  # noqa: ANN401 - one of two modules with one interface
             from backports import zstd
     except ImportError as error:
         raise MissingExtraError(
-            ".tar.zst needs a package on this Python", remedy="pip install 'envbuild[zstd]'"
+            f"{what} needs a package on this Python", remedy="pip install 'envbuild[zstd]'"
         ) from error
     return zstd

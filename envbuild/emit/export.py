@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 from envbuild import __version__
@@ -17,6 +16,8 @@ from envbuild.build.pins import PinResolver
 from envbuild.build.sources import SourceTrees
 from envbuild.emit.archive import archive_suffix, read_member, write, write_parts
 from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
+from envbuild.emit.channel import artefacts, explicit_name
+from envbuild.emit.conda_part import CondaPart
 from envbuild.emit.content import Content, Entry, checksums
 from envbuild.emit.delta import DELTA, delta_of, read_sums
 from envbuild.emit.lockfiles import requirements_name
@@ -28,6 +29,7 @@ from envbuild.emit.manifest import (
     render_manifest,
     tool_requirements,
 )
+from envbuild.emit.programs import program_files
 from envbuild.emit.selection import select
 from envbuild.emit.tools import Tool, Toolbox, locate, seeded, tools_for
 from envbuild.emit.wheelhouse import BuildClock, HousedWheel, house
@@ -35,7 +37,6 @@ from envbuild.errors import (
     EnvbuildError,
     LockFileError,
     OutputError,
-    RuntimeUnsupportedError,
     UsageError,
 )
 from envbuild.fetch.cache import ArtefactCache
@@ -79,10 +80,6 @@ def export(
     """
     options = options or ExportOptions()
     _refuse_other(output, context)
-    if context.runtime == "conda":
-        raise RuntimeUnsupportedError(
-            "conda contexts cannot be exported yet", where=str(context.path)
-        )
     downloader = _downloader(ambient, runner, options)
     builder = _builder(context, downloader, ambient=ambient, runner=runner, options=options)
     exporter = _Exporter(
@@ -208,29 +205,37 @@ class _Exporter:
             },
             downloader=self.downloader,
             builder=self.builder,
-            extra=[tool.artefact for tool in self._located(tools)],
+            extra=[
+                *(tool.artefact for tool in self._located(tools)),
+                *artefacts(self.locks.values()),
+            ],
             clock=BuildClock.of(self.context.locks.values()),
             reporter=self.reporter,
         )
         wheels = {name: housed[lock.target] for name, lock in self.locks.items()}
+        conda = CondaPart.of(self.locks, wheels, fetched)
         content: dict[str, Entry] = dict(_carried(self.context))
+        content |= conda.files(content)
         content |= self._requirement_files(wheels)
         content |= self._lock_files(wheels, content)
         content |= _wheel_files(wheels)
         for tool in tools:
             content[f"tools/{tool.file}"] = _cached(fetched[tool.artefact.sha256], tool.artefact)
-        content |= _program_files(self.locks)
+        content |= program_files(self.locks)
         if self.options.model is not None:
             content |= _model_files(self.options.model)
-        content[MANIFEST] = self._manifest(wheels, tools)
+        content[MANIFEST] = self._manifest(wheels, tools, conda)
         content[SUMS] = checksums(content)
         return content
 
     def _tools(self) -> tuple[Tool, ...]:
         by_file: dict[str, Tool] = {}
         for lock in self.locks.values():
-            by_file |= {tool.file: tool for tool in self.toolbox(lock.target.python)}
+            by_file |= {tool.file: tool for tool in self._tools_of(lock)}
         return tuple(by_file[file] for file in sorted(by_file))
+
+    def _tools_of(self, lock: PlatformLock) -> tuple[Tool, ...]:
+        return self.toolbox(lock.target.python, lock.target.platform.name if lock.conda else "")
 
     def _located(self, tools: Sequence[Tool]) -> Sequence[Tool]:
         """The tools at the addresses of the user's indexes, if they are to be fetched at all.
@@ -251,10 +256,12 @@ class _Exporter:
         for name, lock in self.locks.items():
             python = lock.target.python
             beside = seeded(
-                self.toolbox(python), python=python, locked=[wheel.name for wheel in wheels[name]]
+                self._tools_of(lock), python=python, locked=[wheel.name for wheel in wheels[name]]
             )
             requirements = requirements_name(name, self.context.locks)
             texts[requirements] = local_requirements(wheels[name])
+            if lock.conda:
+                continue
             texts[f"tools/{requirements}"] = tool_requirements(beside)
         return {name: Entry.of_bytes(text) for name, text in texts.items()}
 
@@ -277,22 +284,33 @@ class _Exporter:
         return entries
 
     def _manifest(
-        self, wheels: Mapping[str, tuple[HousedWheel, ...]], tools: Sequence[Tool]
+        self,
+        wheels: Mapping[str, tuple[HousedWheel, ...]],
+        carried: Sequence[Tool],
+        conda: CondaPart,
     ) -> Entry:
         platforms = []
         for name, lock in self.locks.items():
             requirements = requirements_name(name, self.context.locks)
-            pip = next(tool for tool in self.toolbox(lock.target.python) if tool.name == "pip")
+            tools = {tool.name: tool.file for tool in self._tools_of(lock)}
             names = {
                 "lock": lock_name(name, self.context.locks),
                 "requirements": requirements,
-                "tools": f"tools/{requirements}",
-                "pip": pip.file,
+                "pip": tools["pip"],
             }
+            if lock.conda:
+                names |= {"explicit": explicit_name(name), "rattler": tools["py-rattler"]}
+            else:
+                names["tools"] = f"tools/{requirements}"
             platforms.append(platform_entry(lock, names=names))
         return Entry.of_bytes(
             render_manifest(
-                self.context, wheels, platforms=platforms, tools=tools, version=__version__
+                self.context,
+                wheels,
+                platforms=platforms,
+                tools=carried,
+                conda=conda.entries,
+                version=__version__,
             )
         )
 
@@ -326,20 +344,6 @@ def _wheel_files(wheels: Mapping[str, tuple[HousedWheel, ...]]) -> Mapping[str, 
 
 def _cached(path: Path, artefact: Artefact) -> Entry:
     return Entry.of_cached(path, artefact.sha256, path.stat().st_size)
-
-
-def _program_files(locks: Mapping[str, PlatformLock]) -> Mapping[str, Entry]:
-    """install.sh and install.py; the former names the Python it looks for."""
-    minors = sorted({lock.target.python_minor for lock in locks.values()})
-    if len(minors) > 1:
-        raise LockFileError("the platforms of the context have different Pythons")
-    python = ".".join(str(part) for part in minors[0])
-    folder = files("envbuild.emit.bundle_files")
-    script = folder.joinpath("install.sh").read_text("utf-8").replace("@PYTHON@", python)
-    return {
-        "install.sh": Entry.of_bytes(script.encode(), executable=True),
-        "install.py": Entry.of_bytes(folder.joinpath("install.py").read_bytes()),
-    }
 
 
 def _model_files(model: Path) -> Mapping[str, Entry]:

@@ -115,8 +115,9 @@ def render_manifest(
     platforms: Sequence[Mapping[str, Any]],
     tools: Sequence[Tool],
     version: str,
+    conda: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """manifest.json. ``platforms`` are from ``platform_entry``."""
+    """manifest.json; ``platforms`` from ``platform_entry``, ``conda`` from ``conda_entries``."""
     document = {
         "format": FORMAT,
         "made_by": f"envbuild {version}",
@@ -126,6 +127,7 @@ def render_manifest(
         "base_image": context.base_image,
         "input_digest": context.input_digest,
         "platforms": list(platforms),
+        **({"conda": list(conda)} if conda else {}),
         "packages": _packages(housed),
         "tools": [
             {

@@ -21,7 +21,7 @@ from packaging.version import Version
 from envbuild.build.interface import ArchiveSource, FolderSource, GitSource, Source
 from envbuild.build.ranking import WheelRanking
 from envbuild.errors import BuildError, EnvbuildError, LockFileError
-from envbuild.fetch.download import Artefact
+from envbuild.fetch.artefact import Artefact
 from envbuild.fs import sha256_tree
 from envbuild.locking.canonical import PlatformLock
 from envbuild.platforms import Target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html.parser import HTMLParser
@@ -43,8 +43,10 @@ class Tool:
     artefact: Artefact
 
 
-Toolbox = Callable[[Version], tuple[Tool, ...]]
-"""The tools that a bundle for a Python release carries."""
+Toolbox = Callable[[Version, str], tuple[Tool, ...]]
+"""The tools that a bundle for a Python release carries; the platform is that of conda packages, and
+empty for the pip runtime.
+"""
 
 
 def tools_published(python: Version) -> datetime:
@@ -54,26 +56,31 @@ def tools_published(python: Version) -> datetime:
 
 
 def _row(python: Version) -> dict[str, Any]:
-    data = tomllib.loads(files("envbuild.emit").joinpath("tools.toml").read_text("utf-8"))
-    return next(row for row in data["set"] if python in SpecifierSet(row["python"]))
+    return next(row for row in _data()["set"] if python in SpecifierSet(row["python"]))
 
 
-def tools_for(python: Version) -> tuple[Tool, ...]:
-    """pip, setuptools and wheel for a Python release."""
+def _data() -> dict[str, Any]:
+    return tomllib.loads(files("envbuild.emit").joinpath("tools.toml").read_text("utf-8"))
+
+
+def tools_for(python: Version, conda: str = "") -> tuple[Tool, ...]:
+    """pip, setuptools and wheel for a Python release.
+
+    With a platform for ``conda``: pip and py-rattler, which puts conda packages into a prefix.
+    What else a conda environment has is in its lock.
+    """
     row = _row(python)
-    return tuple(
-        Tool(
-            name=name,
-            version=row[name]["version"],
-            file=PurePosixPath(urlsplit(row[name]["url"]).path).name,
-            artefact=Artefact(
-                name=name,
-                url=row[name]["url"],
-                sha256=row[name]["sha256"],
-                size=row[name]["size"],
-            ),
-        )
-        for name in ("pip", "setuptools", "wheel")
+    if conda:
+        return _tool("pip", row["pip"]), _tool("py-rattler", _data()["py-rattler"][conda])
+    return tuple(_tool(name, row[name]) for name in ("pip", "setuptools", "wheel"))
+
+
+def _tool(name: str, row: Mapping[str, Any]) -> Tool:
+    return Tool(
+        name=name,
+        version=row["version"],
+        file=PurePosixPath(urlsplit(row["url"]).path).name,
+        artefact=Artefact(name=name, url=row["url"], sha256=row["sha256"], size=row["size"]),
     )
 
 

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from envbuild.ambient import Ambient
 from envbuild.errors import OutputError
-from envbuild.fs import sha256_bytes, sha256_file, write_file
+from envbuild.fetch.artefact import MD5
+from envbuild.fs import md5_file, sha256_bytes, sha256_file, write_file
 
 __all__ = ["ArtefactCache", "Claim"]
 
@@ -40,7 +41,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtefactCache:
-    """Files under ``root``: ``sha256/ab/ab12…``, and ``partial/`` for those on their way."""
+    """Files under ``root``: ``sha256/ab/ab12…``, and ``partial/`` for those on their way.
+
+    A key is a sha256, or ``md5-`` and an md5 (``md5/ab/ab12…``).
+    """
 
     root: Path
 
@@ -49,15 +53,17 @@ class ArtefactCache:
         """The cache of this user."""
         return cls(root=ambient.cache_root() / "artefacts")
 
-    def path(self, sha256: str) -> Path:
-        """Where the file with this hash is, or would be."""
-        return self.root / "sha256" / sha256[:2] / sha256
+    def path(self, key: str) -> Path:
+        """Where the file with this key is, or would be."""
+        kind, digest = ("md5", key.removeprefix(MD5)) if key.startswith(MD5) else ("sha256", key)
+        return self.root / kind / digest[:2] / digest
 
-    def find(self, sha256: str) -> Path | None:
-        """The file with this hash, or None. One whose bytes have changed is removed."""
-        path = self.path(sha256)
+    def find(self, key: str) -> Path | None:
+        """The file with this key, or None. One whose bytes have changed is removed."""
+        path = self.path(key)
+        digest_of = md5_file if key.startswith(MD5) else sha256_file
         try:
-            if sha256_file(path) == sha256:
+            if digest_of(path) == path.name:
                 return path
             path.unlink(missing_ok=True)
         except FileNotFoundError:
@@ -72,10 +78,10 @@ class ArtefactCache:
         write_file(path, data)
         return path
 
-    def settle(self, claim: Claim, sha256: str) -> Path:
+    def settle(self, claim: Claim, key: str) -> Path:
         """Move a claimed file, whose hash the caller has checked, to its place in one step."""
         claim.stream.flush()
-        target = self.path(sha256)
+        target = self.path(key)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             claim.path.chmod(0o644)
@@ -85,13 +91,13 @@ class ArtefactCache:
         return target
 
     @contextmanager
-    def claim(self, sha256: str) -> Iterator[Claim]:
-        """The partial file of this hash, alone: who comes second waits for the first to be done.
+    def claim(self, key: str) -> Iterator[Claim]:
+        """The partial file of this key, alone: who comes second waits for the first to be done.
 
         The lock is the kernel's, so it ends with the process, however that ends. What is left
         unsettled stays for the next run to resume.
         """
-        path = self.root / "partial" / sha256
+        path = self.root / "partial" / key
         while True:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ class Downloader:
     def fetch_all(
         self, artefacts: Iterable[Artefact], *, reporter: Reporter = SILENT
     ) -> dict[str, Path]:
-        """Every artefact in the cache, by sha256. What is there and sound is not fetched again.
+        """Every artefact in the cache, by its key. What is there and sound is not fetched again.
 
         The largest start first, so that none of them is left running alone at the end.
 
@@ -76,16 +76,16 @@ class Downloader:
             OutputError: the cache cannot be written.
         """
         wanted = sorted(
-            {artefact.sha256: artefact for artefact in artefacts}.values(),
+            {artefact.key: artefact for artefact in artefacts}.values(),
             key=lambda artefact: (-(artefact.size or 0), artefact.url),
         )
         found: dict[str, Path] = {}
         failures: list[EnvbuildError] = []
-        counters = {artefact.sha256: _Counter() for artefact in wanted}
+        counters = {artefact.key: _Counter() for artefact in wanted}
         total = sum(artefact.size or 0 for artefact in wanted)
         with ThreadPoolExecutor(max_workers=self.connections) as pool:
             jobs = {
-                pool.submit(self._obtain, artefact, counters[artefact.sha256]): artefact
+                pool.submit(self._obtain, artefact, counters[artefact.key]): artefact
                 for artefact in wanted
             }
             try:
@@ -100,11 +100,11 @@ class Downloader:
         return found
 
     def _obtain(self, artefact: Artefact, counter: _Counter) -> Path:
-        path = self.cache.find(artefact.sha256)
+        path = self.cache.find(artefact.key)
         if path is None:
-            with self.cache.claim(artefact.sha256) as claim:
+            with self.cache.claim(artefact.key) as claim:
                 # Another process may have been quicker while we waited for the claim.
-                path = self.cache.find(artefact.sha256) or self._fill(artefact, claim, counter)
+                path = self.cache.find(artefact.key) or self._fill(artefact, claim, counter)
         counter.done = artefact.size or path.stat().st_size
         return path
 
@@ -122,18 +122,18 @@ class Downloader:
             )
         resumed = claim.size > 0
         got = self._stream(artefact, claim, counter)
-        if got != artefact.sha256 and resumed:
+        if resumed and not artefact.is_right(got):
             claim.restart()
             got = self._stream(artefact, claim, counter)
-        if got != artefact.sha256:
+        if not artefact.is_right(got):
             claim.restart()
             raise _wrong_hash(artefact, got)
-        return self.cache.settle(claim, artefact.sha256)
+        return self.cache.settle(claim, artefact.key)
 
     def _copy(self, artefact: Artefact, claim: Claim) -> Path:
         source = Path(url2pathname(urlsplit(artefact.url).path))
         claim.restart()
-        digest = hashlib.sha256()
+        digest = artefact.hasher()
         try:
             with source.open("rb") as stream:
                 while chunk := stream.read(_CHUNK):
@@ -143,10 +143,10 @@ class Downloader:
             raise IndexUnavailableError(
                 f"{artefact.name} cannot be read: {error.strerror or error}", where=artefact.url
             ) from error
-        if digest.hexdigest() != artefact.sha256:
+        if not artefact.is_right(digest.hexdigest()):
             claim.restart()
             raise _wrong_hash(artefact, digest.hexdigest())
-        return self.cache.settle(claim, artefact.sha256)
+        return self.cache.settle(claim, artefact.key)
 
     def _stream(self, artefact: Artefact, claim: Claim, counter: _Counter) -> str:
         """Append to the claim until the server says that all is there; the sha256 of the whole."""
@@ -167,7 +167,7 @@ class Downloader:
         offset = claim.size
         if artefact.size is not None and offset >= artefact.size:
             if offset == artefact.size:  # all was there before, only its check was cut short
-                return _digest_of(claim).hexdigest()
+                return _digest_of(claim, artefact).hexdigest()
             claim.restart()
             offset = 0
         try:
@@ -185,7 +185,7 @@ class Downloader:
 def _receive(artefact: Artefact, claim: Claim, counter: _Counter, response: Response) -> str:
     from urllib3.exceptions import HTTPError
 
-    digest = _digest_of(claim)
+    digest = _digest_of(claim, artefact)
     expected = _announced(response, claim.size)
     limit = artefact.size if artefact.size is not None else expected
     counter.done = claim.size
@@ -202,13 +202,13 @@ def _receive(artefact: Artefact, claim: Claim, counter: _Counter, response: Resp
         raise Unreachable(_broken(error)) from None
     claim.stream.flush()
     got = digest.hexdigest()
-    if got != artefact.sha256 and limit is not None and claim.size < limit:
+    if not artefact.is_right(got) and limit is not None and claim.size < limit:
         raise Unreachable(f"it ended after {claim.size} of {limit} bytes")
     return got
 
 
-def _digest_of(claim: Claim) -> hashlib._Hash:
-    digest = hashlib.sha256()
+def _digest_of(claim: Claim, artefact: Artefact) -> hashlib._Hash:
+    digest = artefact.hasher()
     claim.stream.flush()
     if claim.size:
         with claim.path.open("rb") as stream:
@@ -266,7 +266,7 @@ def _collect(
     failures: list[EnvbuildError],
 ) -> None:
     try:
-        found[artefact.sha256] = job.result()
+        found[artefact.key] = job.result()
     except EnvbuildError as error:
         failures.append(error)
 
@@ -290,7 +290,10 @@ def _wrong_hash(artefact: Artefact, got: str) -> IntegrityError:
     return IntegrityError(
         f"{artefact.name} is not the file that was locked",
         where=artefact.url,
-        details=(f"expected sha256 {artefact.sha256}", f"got sha256      {got}"),
+        details=(
+            f"expected {artefact.algorithm} {artefact.sha256 or artefact.md5}",
+            f"got {artefact.algorithm}      {got}",
+        ),
         remedy="find out why the index serves other bytes before locking again",
     )
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 from envbuild.ambient import Ambient
 from envbuild.emit.export import export
 from envbuild.emit.tools import Tool
-from envbuild.fetch.download import Artefact
+from envbuild.fetch.artefact import Artefact
 from envbuild.locking.context import read_context
 from envbuild.options import ExportOptions
 
@@ -34,7 +34,7 @@ class Dawdler:
 def main(context: str, output: str, cache: str, tools: str, wait: str = "0") -> None:
     rows = json.loads(Path(tools).read_text())
 
-    def toolbox(_: Version) -> tuple[Tool, ...]:
+    def toolbox(_: Version, conda: str = "") -> tuple[Tool, ...]:
         return tuple(
             Tool(
                 name=row["name"],

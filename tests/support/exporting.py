@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ensurepip
+import functools
+import io
 import os
 import platform
 import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import distribution
 from pathlib import Path
 
 from packaging.version import Version
@@ -16,7 +20,7 @@ from envbuild.ambient import Ambient
 from envbuild.emit.bundle import Bundle
 from envbuild.emit.export import export
 from envbuild.emit.tools import Tool
-from envbuild.fetch.download import Artefact
+from envbuild.fetch.artefact import Artefact
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.context import Context
 from envbuild.options import ExportOptions
@@ -24,7 +28,7 @@ from envbuild.platforms import Target, parse_platform
 from tests.support.contexts import context_of, lock_of
 from tests.support.index import Distribution, Index, wheel
 
-__all__ = ["Site", "package", "this_python"]
+__all__ = ["Site", "bundled_pip", "package", "rattler_wheel", "this_python"]
 
 
 def this_python() -> str:
@@ -49,6 +53,25 @@ def bundled_pip() -> Distribution:
     path = next(folder.glob("pip-*.whl"))
     version = path.name.split("-")[1]
     return Distribution(project="pip", version=version, filename=path.name, data=path.read_bytes())
+
+
+@functools.cache
+def rattler_wheel() -> Distribution:
+    """The py-rattler of this environment as a wheel again, made of the files that it lists."""
+    installed = distribution("py-rattler")
+    tag = (installed.read_text("WHEEL") or "").partition("Tag: ")[2].split()[0]
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path in installed.files or ():
+            if "__pycache__" not in path.parts and path.suffix != ".pyc":
+                data = Path(str(path.locate())).read_bytes()
+                archive.writestr(zipfile.ZipInfo(path.as_posix(), (1980, 1, 1, 0, 0, 0)), data)
+    return Distribution(
+        project="py-rattler",
+        version=installed.version,
+        filename=f"py_rattler-{installed.version}-{tag}.whl",
+        data=stream.getvalue(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +101,9 @@ class Site:
     def cache(self) -> Path:
         return self.folder / "cache"
 
-    def toolbox(self, python: Version) -> tuple[Tool, ...]:
+    def toolbox(self, python: Version, conda: str = "") -> tuple[Tool, ...]:
+        del python
+        files = (self.tool_files()[0], rattler_wheel()) if conda else self.tool_files()
         return tuple(
             Tool(
                 name=file.project,
@@ -91,7 +116,7 @@ class Site:
                     size=len(file.data),
                 ),
             )
-            for file in self.tool_files()
+            for file in files
         )
 
     def lock(self, *entries: str) -> PlatformLock:

@@ -3,7 +3,8 @@
     python install.py TARGET [--python EXE] [--installer pip|uv]
 
 Every file is checked against SHA256SUMS before any is used. Needs the Python that the bundle was
-made for, 3.6 or later, and its standard library; runs on it, and so speaks its language.
+made for, 3.6 or later, and its standard library; runs on it, and so speaks its language. A bundle
+with conda packages has a Python of its own for the environment, and needs 3.10 or later to make it.
 """
 
 import argparse
@@ -22,6 +23,7 @@ SUMS = "SHA256SUMS"
 MARK = ".envbuild-incomplete"
 CHUNK = 1 << 20
 SHOWN = 20
+CONDA_FLOOR = [3, 10]  # of py-rattler
 # platform.libc_ver() of old Pythons tells what the program was linked with, not what is there.
 PROBE = """
 import json, os, sys
@@ -102,8 +104,11 @@ def digest_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def check(root: str) -> List[str]:
-    """Everything that differs from SHA256SUMS, one line each; empty when all is as it was made."""
+def check(root: str, *, partial: bool = False) -> List[str]:
+    """Everything that differs from SHA256SUMS, one line each; empty when all is as it was made.
+
+    Of a ``partial`` bundle, such as an image is built from, no file is missed.
+    """
     try:
         sums = read_sums(root)
     except RefusedError as refused:
@@ -116,7 +121,7 @@ def check(root: str) -> List[str]:
     present = set(files)
     for name in sorted(sums):
         if name not in present:
-            problems.append("%s: missing" % show(name))
+            problems += [] if partial else ["%s: missing" % show(name)]
             continue
         try:
             got = digest_of(os.path.join(root, name))
@@ -150,13 +155,26 @@ def check_machine(entry: Dict[str, Any], python: str) -> None:
         version, libc = json.loads(said.decode("utf-8"))
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise RefusedError("%s is not a Python that works: %s" % (python, error))
+    check_version(entry, python, version)
+    if entry["system"] == "Linux":
+        check_glibc(entry["glibc"], libc)
+
+
+def check_version(entry: Dict[str, Any], python: str, version: List[int]) -> None:
+    """Refuse a Python that the wheels are not for, or that cannot make a conda environment."""
+    if "rattler" in entry:
+        if version < CONDA_FLOOR:
+            raise RefusedError(
+                "%s is Python %d.%d; conda packages are installed by 3.10 or later"
+                % (python, version[0], version[1])
+            )
+        return
     wanted = [int(part) for part in entry["python"].split(".")[:2]]
     if version != wanted:
         raise RefusedError(
-            "%s is Python %d.%d; the bundle is for %d.%d" % tuple([python] + version + wanted)
+            "%s is Python %d.%d; the bundle is for %d.%d"
+            % (python, version[0], version[1], wanted[0], wanted[1])
         )
-    if entry["system"] == "Linux":
-        check_glibc(entry["glibc"], libc)
 
 
 def check_glibc(floor: str, libc: str) -> None:
@@ -201,25 +219,42 @@ def installer_command(root: str, entry: Dict[str, Any], python: str, installer: 
         # pip runs from its own wheel: the environment needs none, and neither does the machine.
         command = [python, "-I", os.path.join(tools, entry["pip"], "pip"), "--isolated", "install"]
         command += ["--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet"]
+        if "rattler" in entry:
+            # Warnings of a user who is root outside of a virtual environment are of no help here.
+            command += ["--quiet"]
     command += ["--no-index", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
     for folder in (tools, os.path.join(root, "wheels")):
         command += ["--find-links", folder]
-    for name in (entry["tools"], entry["requirements"]):
-        command += ["-r", os.path.join(root, name)]
+    for name in (entry.get("tools"), entry["requirements"]):
+        if name:
+            command += ["-r", os.path.join(root, name)]
     return command
+
+
+def has_pins(path: str) -> bool:
+    """Whether a requirements file asks for anything."""
+    with open(path, encoding="utf-8") as stream:
+        return any(line.strip() and not line.startswith("#") for line in stream)
 
 
 def make_environment(
     root: str, entry: Dict[str, Any], target: str, options: argparse.Namespace
 ) -> None:
     """Fill ``target``, which exists and holds the mark; the mark goes last."""
-    run([options.python, "-I", "-m", "venv", "--without-pip", target])
-    windows = platform.system() == "Windows"
-    python = os.path.join(
-        target, "Scripts" if windows else "bin", "python" + (".exe" if windows else "")
-    )
-    run(installer_command(root, entry, python, options.installer))
+    python = make_prefix(root, entry, target, options.python)
+    if "tools" in entry or has_pins(os.path.join(root, entry["requirements"])):
+        run(installer_command(root, entry, python, options.installer))
     os.unlink(os.path.join(target, MARK))
+
+
+def make_prefix(root: str, entry: Dict[str, Any], target: str, python: str) -> str:
+    """A virtual environment of ``python``, or the conda part with its own; its Python."""
+    windows = platform.system() == "Windows"
+    if "rattler" in entry:
+        run([python, "-I", os.path.join(root, "create_prefix.py"), target, entry["platform"]])
+        return os.path.join(target, "python.exe" if windows else "bin/python")
+    run([python, "-I", "-m", "venv", "--without-pip", target])
+    return os.path.join(target, "Scripts/python.exe" if windows else "bin/python")
 
 
 def claim(target: str) -> str:
@@ -249,7 +284,7 @@ def install(root: str, options: argparse.Namespace) -> None:
     target = os.path.abspath(options.target)
     if os.path.realpath(target).startswith(os.path.realpath(root) + os.sep):
         raise RefusedError("%s lies in the bundle, which must stay as it is" % options.target)
-    problems = check(root)
+    problems = check(root, partial=options.ignore_missing)
     if problems:
         more = ["… and %d more" % (len(problems) - SHOWN)] if len(problems) > SHOWN else []
         raise RefusedError(
@@ -274,6 +309,11 @@ def parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("target", metavar="TARGET", help="the environment to make; must not exist")
     parser.add_argument("--python", metavar="EXE", default=sys.executable, help="the Python to use")
     parser.add_argument("--installer", choices=["pip", "uv"], default="pip", help="default: pip")
+    parser.add_argument(
+        "--ignore-missing",
+        action="store_true",
+        help="do not miss files that are not there, as in an image that is built from a part",
+    )
     return parser.parse_args(argv)
 
 
