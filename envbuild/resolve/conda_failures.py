@@ -42,11 +42,12 @@ def classify(
     if isinstance(said, dict):
         error = _restored(said, outside)
         if isinstance(error, ResolutionError):
-            return _unsolved(error.details, problem, channels)
+            return _unsolved(*_parts(said, outside), problem)
         return error
     text = outside(redact(f"{done.stdout}\n{done.stderr}"))
     if report.get("success") is not True and _UNSOLVED.search(text):
-        return _unsolved(_message(text), problem, channels)
+        chain = _message(text)
+        return _unsolved(chain, _absent(chain, channels), problem)
     solver = problem.options.conda_exe or "its solver"
     return ToolError(
         f"conda-lock ended with code {done.returncode}, and {solver} said nothing that is known",
@@ -79,18 +80,31 @@ def _message(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+def _parts(said: Mapping[str, Any], outside: Callable[[str], str]) -> tuple[list[str], list[str]]:
+    """The chain of reasons of our solver, and what it remarks about channels and target."""
+    lines = (said.get("reasons") or {}).get("lines") or said.get("details") or ()
+    chain, remarks = (
+        [outside(redact(str(line))) for line in part] for part in (lines, said.get("remarks") or ())
+    )
+    return chain, remarks
+
+
+def _absent(chain: Iterable[str], channels: Sequence[Channel]) -> list[str]:
+    places = ", ".join(dict.fromkeys(channel.shown for channel in channels))
+    reasons = read_reasons("\n".join(chain))
+    return [f"{name} is in no channel, or not as asked: {places}" for name in reasons.absent]
+
+
 def _unsolved(
-    lines: Iterable[str], problem: CondaProblem, channels: Sequence[Channel]
+    lines: Iterable[str], remarks: Iterable[str], problem: CondaProblem
 ) -> ResolutionError:
     """No solution: the chain, and which entries asked for what stands in it."""
     chain = [line.rstrip() for line in lines][:_MOST_LINES]
-    reasons = read_reasons("\n".join(chain))
-    places = ", ".join(dict.fromkeys(channel.shown for channel in channels))
     asked = list(_asked(chain, problem))
     details = [
         "why, in the words of the solver:",
         *(f"  {line}" for line in chain),
-        *(f"{name} is in no channel, or not as asked: {places}" for name in reasons.absent),
+        *remarks,
         *(["asked for by:", *(f"  {line}" for line in asked)] if asked else []),
     ]
     return ResolutionError(

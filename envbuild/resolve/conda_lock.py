@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,9 @@ from typing import Any
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import CondaRequirement
 from envbuild.errors import MissingExtraError, ToolError
-from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
-from envbuild.fetch.relay import Relay
-from envbuild.fetch.routes import Routes
-from envbuild.fetch.transport import Transport
 from envbuild.merging.conda_part import combined
 from envbuild.process import Completed, Runner, plain_environment, run
+from envbuild.resolve.channel_access import ChannelAccess, open_channels
 from envbuild.resolve.conda_channels import Channel, settle_channels
 from envbuild.resolve.conda_failures import classify
 from envbuild.resolve.conda_interface import CondaPackage, CondaProblem, CondaResolution
@@ -65,27 +62,19 @@ class CondaLockSolver:
     def _session(self, problem: CondaProblem) -> Iterator[_Session]:
         channels = settle_channels(problem, self.ambient.environ, cwd=self.ambient.cwd)
         addresses = [channel.address for channel in channels]
-        store = CredentialStore.of(self.ambient, addresses, runner=self.run)
-        private = {
-            origin_of(url)
-            for url in addresses
-            if url.startswith(("http://", "https://")) and store.for_url(url)
-        }
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-")))
             (folder / "home").mkdir()
-            environment = plain_environment(self.ambient.environ, home=folder / "home")
-            relay = None
-            if private:
-                transport = Transport(environ=self.ambient.environ, credentials=store)
-                relay = stack.enter_context(Relay(transport, Routes.of(private)))
-                environment = relay.environment(environment)
+            offline = problem.options.offline
+            opened = open_channels(addresses, self.ambient, offline=offline, runner=self.run)
+            access = stack.enter_context(opened)
+            plain = plain_environment(self.ambient.environ, home=folder / "home")
             yield _Session(
                 problem=problem,
                 channels=channels,
                 folder=folder.resolve(),
-                environment=environment,
-                relay=relay,
+                environment=access.environment(plain),
+                access=access,
                 cache=self._cache(problem),
             )
 
@@ -101,8 +90,8 @@ class _Session:
     problem: CondaProblem
     channels: tuple[Channel, ...]
     folder: Path
-    environment: Mapping[str, str]
-    relay: Relay | None
+    environment: Mapping[str, str] = field(repr=False)
+    access: ChannelAccess
     cache: Path
 
     def run(self, program: Path, runner: Runner) -> Completed:
@@ -130,8 +119,16 @@ class _Session:
         """
         lock = self.folder / _LOCK
         if done.returncode != 0 or not lock.is_file():
-            raise classify(done, self._report(), self.problem, self.channels, outside=self._outside)
-        text = self._outside(lock.read_text(encoding="utf-8"))
+            raise self.access.explain(
+                classify(
+                    done,
+                    self._report(),
+                    self.problem,
+                    self.channels,
+                    outside=self.access.outside,
+                )
+            )
+        text = self.access.outside(lock.read_text(encoding="utf-8"))
         return parse_conda_lock(text, where=_LOCK).get(self.problem.target.platform.name, ())
 
     def _report(self) -> Mapping[str, Any]:
@@ -144,13 +141,13 @@ class _Session:
     def _names(self) -> tuple[str, ...]:
         """The channels as conda-lock is told: its own lock shows them, so without passwords."""
         if self.problem.options.conda_exe:
-            return tuple(self._inside(channel.address) for channel in self.channels)
+            return tuple(self.access.inside(channel.address) for channel in self.channels)
         return tuple(dict.fromkeys(channel.name for channel in self.channels))
 
     def _settings(self, virtual: tuple[VirtualPackage, ...]) -> Settings:
         options = self.problem.options
         return Settings(
-            channels=tuple((one.name, self._inside(one.address)) for one in self.channels),
+            channels=tuple((one.name, self.access.inside(one.address)) for one in self.channels),
             virtual_packages=virtual,
             locked=() if options.upgrade else self._locked(),
             upgrade=options.upgrade_packages,
@@ -187,13 +184,6 @@ class _Session:
         for name, version in self.problem.options.virtual_packages:
             given[f"CONDA_OVERRIDE_{name.lstrip('_').upper()}"] = version
         return virtual_packages(target.platform.name, given)
-
-    def _inside(self, url: str) -> str:
-        bare = split_credentials(url)[0]
-        return self.relay.routes.inside(bare) if self.relay else bare
-
-    def _outside(self, text: str) -> str:
-        return self.relay.routes.outside(text) if self.relay else text
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
