@@ -129,6 +129,7 @@ USER 0:0
 COPY . /context/
 WORKDIR /context
 RUN if [ -f SHA256SUMS ]; then sha256sum --check --ignore-missing --quiet SHA256SUMS; fi \\
+ && rm -f SHA256SUMS \\
  && mkdir -p model /app \\
  && if [ -f score.py ]; then mv score.py /app/; fi \\
  && mv model /model \\

@@ -57,9 +57,7 @@ def _way_to(error: str, host: str) -> str:
     if "permission denied" in error.lower():
         return "sudo usermod -aG docker $USER and a new login, or run as root"
     if host:
-        return (
-            f"docker -H {redact(host)} version, or unset DOCKER_HOST for the engine of this machine"
-        )
+        return "docker version, which asks the same engine; or unset DOCKER_HOST for this machine's"
     return "start Docker, or set DOCKER_HOST to an engine that runs"
 
 
