@@ -29,6 +29,7 @@ from envbuild.spec import EnvSpec, parse_environment, parse_requirements
 if TYPE_CHECKING:
     from envbuild.locking.lock import Lock
     from envbuild.resolve.conda_first import Beside, CondaFirst
+    from envbuild.resolve.conda_interface import CondaSolver
     from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
 
 __all__ = ["AUTO", "lock_model", "locked_texts", "make_resolver", "plan_environment"]
@@ -72,11 +73,13 @@ def lock_model(
     ambient: Ambient,
     previous: Mapping[str, str] | None = None,
     resolver: Resolver | None = None,
+    conda_solver: CondaSolver | None = None,
     reporter: Reporter = SILENT,
 ) -> Lock:
     """Lock ``model``: the first plan that resolves on every platform.
 
     ``previous`` is what ``locked_texts`` gives for a context; the result stays close to it.
+    ``resolver`` and ``conda_solver`` are by default those that the options ask for.
 
     Raises:
         EnvbuildError: of every family up to IntegrityError; see ``docs/reference/exit-codes.md``.
@@ -91,7 +94,9 @@ def lock_model(
         options=options,
         ambient=ambient,
         resolver=resolver or make_resolver(options, ambient),
-        conda=_conda_first(plans[0], options, ambient, previous or {}, reporter),
+        conda=_conda_first(
+            plans[0], options, ambient, conda_solver, previous=previous or {}, reporter=reporter
+        ),
         previous=previous or {},
         reporter=reporter,
     )
@@ -388,6 +393,8 @@ def _conda_first(
     plan: Plan,
     options: LockOptions,
     ambient: Ambient,
+    solver: CondaSolver | None,
+    *,
     previous: Mapping[str, str],
     reporter: Reporter,
 ) -> CondaFirst | None:
@@ -400,7 +407,7 @@ def _conda_first(
     from envbuild.resolve.conda_options import conda_options
 
     return CondaFirst(
-        solver=CondaLockSolver(ambient=ambient),
+        solver=solver or CondaLockSolver(ambient=ambient),
         names=_name_map(options, ambient),
         options=conda_options(options, cwd=ambient.cwd),
         relaxed=options.relax,

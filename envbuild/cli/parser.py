@@ -78,6 +78,10 @@ def _lock(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit 1 when the lock is stale; no network, no solving, nothing written",
     )
+    _add_lock_options(command)
+
+
+def _add_lock_options(command: argparse.ArgumentParser) -> None:
     _add_merge_options(command)
     _add_resolve_options(command)
     _add_index_options(command)
@@ -410,9 +414,7 @@ def _fleet(command: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="solve, and say what would change; nothing written"
     )
     _add_run_options(command)
-    _add_merge_options(command)
-    _add_resolve_options(command)
-    _add_index_options(command)
+    _add_lock_options(command)
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from envbuild.entries.requirements import FileSource, IndexOption, PipRequirement
@@ -13,11 +13,12 @@ from envbuild.fs import sha256_file, sha256_tree
 from envbuild.locking.header import CONDA_LOCK
 from envbuild.merge import Plan
 from envbuild.model import Model
+from envbuild.resolve.conda_interface import CondaProblem, CondaResolution, CondaSolver
 from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.preferences import pins_of
 from envbuild.resolve.stand_ins import is_stand_in
 
-__all__ = ["AskedOnce", "environment_key", "problem_key"]
+__all__ = ["AskedOnce", "CondaAskedOnce", "environment_key", "problem_key"]
 
 
 def environment_key(model: Model, plans: Iterable[Plan], previous: Mapping[str, str]) -> str:
@@ -49,7 +50,7 @@ def problem_key(problem: Problem) -> str:
     lines += _entries("constraint", problem.constraints, model)
     lines += _entries("override", problem.overrides, model)
     lines += _options(problem.index_options, model)
-    lines += [f"previous {name}=={version}" for name, version in pins_of(problem.previous)]
+    lines += _previous(problem.previous)
     return _digest(lines)
 
 
@@ -95,6 +96,44 @@ class AskedOnce:
         if isinstance(answer, EnvbuildError):
             raise answer
         return answer
+
+
+@dataclass(slots=True, kw_only=True)
+class CondaAskedOnce:
+    """As ``AskedOnce``, for the solver of the conda part; made when it is first asked."""
+
+    make: Callable[[], CondaSolver]
+    asked: int = 0
+    reused: int = 0
+    _found: dict[str, CondaResolution | EnvbuildError] = field(default_factory=dict)
+
+    def solve(self, problem: CondaProblem) -> CondaResolution:
+        """As ``CondaSolver.solve``."""
+        key = _conda_key(problem)
+        if key in self._found:
+            self.reused += 1
+        else:
+            self.asked += 1
+            try:
+                self._found[key] = self.make().solve(problem)
+            except EnvbuildError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, EnvbuildError):
+            raise found
+        return found
+
+
+def _conda_key(problem: CondaProblem) -> str:
+    options = astuple(problem.options)
+    lines = [repr(problem.target), repr(options), *problem.channels, problem.previous]
+    # The entries that contradict each other are named in the answer, so where they stand counts.
+    lines += [f"{entry.match_spec()} {entry.origin}" for entry in problem.requirements]
+    return _digest(lines)
+
+
+def _previous(text: str) -> list[str]:
+    return [f"previous {name}=={version}" for name, version in pins_of(text)]
 
 
 def _entries(kind: str, entries: Iterable[PipRequirement], model: Path | None) -> Iterator[str]:

@@ -24,7 +24,8 @@ from envbuild.options import LockOptions
 from envbuild.process import at_work
 
 if TYPE_CHECKING:
-    from envbuild.fleet.environment import AskedOnce
+    from envbuild.fleet.environment import AskedOnce, CondaAskedOnce
+    from envbuild.resolve.conda_interface import CondaSolver
 
 __all__ = [
     "STAGE",
@@ -128,12 +129,8 @@ def lock_environment(task: LockTask) -> Done:
     Each is as ``envbuild lock`` alone writes it: the whole of it is done for each model, but the
     resolver, asked the same again, gives the same answer.
     """
-    from envbuild.fleet.environment import AskedOnce
-    from envbuild.pipeline import make_resolver
-
     try:
-        ambient = task.job.surroundings()
-        resolver = AskedOnce(resolver=make_resolver(task.job.options, ambient))
+        solvers = _Solvers.of(task.job)
     except EnvbuildError as error:
         failure = Failure.of(error)
         failed = [outcome_of(one.source, task.job, failure=failure) for one in task.models]
@@ -142,10 +139,14 @@ def lock_environment(task: LockTask) -> Done:
     with at_work():
         for model in task.models:
             started = time.monotonic()
-            outcome = _locked(model, task.job, ambient, resolver)
+            outcome = _locked(model, task.job, solvers)
             outcome = replace(outcome, environment=task.environment[:_KEY_LENGTH])
             outcomes.append(outcome.after(time.monotonic() - started))
-    return Done(outcomes=tuple(outcomes), solves=resolver.asked, reused=resolver.reused)
+    return Done(
+        outcomes=tuple(outcomes),
+        solves=solvers.pip.asked + solvers.conda.asked,
+        reused=solvers.pip.reused + solvers.conda.reused,
+    )
 
 
 def outcome_of(
@@ -221,10 +222,34 @@ def _freshness(
     return ("fresh" if result.fresh else "stale"), result.differences
 
 
-def _locked(surveyed: Surveyed, job: Job, ambient: Ambient, resolver: AskedOnce) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solvers:
+    """Those of a task, which remember their answers."""
+
+    ambient: Ambient
+    pip: AskedOnce
+    conda: CondaAskedOnce
+
+    @classmethod
+    def of(cls, job: Job) -> _Solvers:
+        from envbuild.fleet.environment import AskedOnce, CondaAskedOnce
+        from envbuild.pipeline import make_resolver
+
+        ambient = job.surroundings()
+
+        def conda() -> CondaSolver:
+            from envbuild.resolve.conda_lock import CondaLockSolver
+
+            return CondaLockSolver(ambient=ambient)
+
+        pip = AskedOnce(resolver=make_resolver(job.options, ambient))
+        return cls(ambient=ambient, pip=pip, conda=CondaAskedOnce(make=conda))
+
+
+def _locked(surveyed: Surveyed, job: Job, solvers: _Solvers) -> Outcome:
     source = surveyed.source
     try:
-        status = _lock(source, job, ambient, resolver)
+        status = _lock(source, job, solvers)
     except EnvbuildError as error:
         return outcome_of(source, job, failure=Failure.of(error))
     except OSError as error:
@@ -234,13 +259,20 @@ def _locked(surveyed: Surveyed, job: Job, ambient: Ambient, resolver: AskedOnce)
     return outcome_of(source, job, status, differences=surveyed.differences)
 
 
-def _lock(source: Source, job: Job, ambient: Ambient, resolver: AskedOnce) -> Status:
+def _lock(source: Source, job: Job, solvers: _Solvers) -> Status:
     from envbuild.pipeline import lock_model, locked_texts
 
     directory = job.output / source.name
-    model = read_model(source.address, ambient=ambient)
+    model = read_model(source.address, ambient=solvers.ambient)
     previous = {} if job.options.upgrade else locked_texts(directory)
-    lock = lock_model(model, job.options, ambient=ambient, previous=previous, resolver=resolver)
+    lock = lock_model(
+        model,
+        job.options,
+        ambient=solvers.ambient,
+        previous=previous,
+        resolver=solvers.pip,
+        conda_solver=solvers.conda,
+    )
     files = lock.files()
     changed = any(_bytes_of(directory / name) != data for name, data in files.items())
     if not job.dry_run:
