@@ -115,7 +115,7 @@ def test_the_same_lock_gives_the_same_bytes_on_any_host(tmp_path: Path) -> None:
 
     assert (
         sha256_file(bundle.path)
-        == "59b6831d0bc5027192b325d80c77651333c14e5d8af72b09cd88c2e0b7bef2c0"
+        == "011ddeae4754e8799248e90a36434c46e0038030e709b27cb983f598cdee562c"
     )
 
 
