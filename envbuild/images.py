@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,13 +17,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["glibc_floor"]
+__all__ = ["conda_base_image", "conda_builder_image", "cuda_release", "glibc_floor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Images:
     musl: tuple[str, ...]
     glibc: tuple[tuple[str, tuple[int, int]], ...]  # pattern, version
+    conda_base: str
+    conda_builder: str
+    cuda: tuple[tuple[tuple[int, int], str], ...]  # release, image; the oldest first
 
 
 def glibc_floor(image: str) -> tuple[int, int]:
@@ -47,6 +51,32 @@ def glibc_floor(image: str) -> tuple[int, int]:
     return next(known, DEFAULT_GLIBC)
 
 
+def conda_base_image(cuda: str = "") -> str:
+    """The base of an environment with a Python of its own; ``cuda`` is ``12.4``, or empty.
+
+    A release of CUDA that no image is known for gets the plain base: the environment has all but
+    the driver, which is the host's.
+    """
+    table = _load()
+    if not cuda:
+        return table.conda_base
+    wanted = _version(cuda)
+    same = [(release, image) for release, image in table.cuda if release[0] == wanted[0]]
+    fitting = [image for release, image in same if release <= wanted]
+    return fitting[-1] if fitting else next((image for _, image in same), table.conda_base)
+
+
+def conda_builder_image() -> str:
+    """The image that makes a conda environment from channels."""
+    return _load().conda_builder
+
+
+def cuda_release(image: str) -> str:
+    """``12.4`` of ``nvidia/cuda:12.4.1-base-ubuntu22.04``; empty for an image without CUDA."""
+    found = re.search(r"cuda[:/-]?v?(\d+\.\d+)", image.partition("@")[0].lower())
+    return found[1] if found else ""
+
+
 @functools.cache
 def _load() -> _Images:
     text = (Path(__file__).parent / "data" / "images.toml").read_text(encoding="utf-8")
@@ -58,9 +88,14 @@ def _load() -> _Images:
             for row in table["glibc"]
             for pattern in row["match"]
         ),
+        conda_base=table["conda"]["base"],
+        conda_builder=table["conda"]["builder"],
+        cuda=tuple(
+            sorted((_version(row["release"]), row["image"]) for row in table["conda"]["cuda"])
+        ),
     )
 
 
 def _version(text: str) -> tuple[int, int]:
-    major, minor = text.split(".")
+    major, minor = text.split(".")[:2]
     return int(major), int(minor)

@@ -12,6 +12,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from envbuild.emit.conda_archive import PackageInfo, read_info
+from envbuild.emit.conda_files import explicit_name
 from envbuild.emit.content import Entry
 from envbuild.emit.wheelhouse import HousedWheel
 from envbuild.errors import IntegrityError, LockFileError
@@ -26,7 +27,6 @@ __all__ = [
     "artefacts",
     "channel_files",
     "conda_entries",
-    "explicit_name",
     "explicit_text",
     "house_conda",
     "local_lock_text",
@@ -150,11 +150,6 @@ def _repodata(subdir: str, group: Mapping[str, HousedPackage]) -> bytes:
         }
     document = {"info": {"subdir": subdir}, **tables, "removed": [], "repodata_version": 1}
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
-
-
-def explicit_name(platform: str) -> str:
-    """The name of a platform's ``@EXPLICIT`` list."""
-    return f"conda-{platform}.lock"
 
 
 def explicit_text(platform: str, packages: Iterable[HousedPackage]) -> bytes:

@@ -11,20 +11,19 @@ from envbuild.emit.channel import (
     HousedPackage,
     channel_files,
     conda_entries,
-    explicit_name,
     explicit_text,
     house_conda,
     local_lock_text,
     refuse_overlaps,
 )
+from envbuild.emit.conda_files import explicit_name
 from envbuild.emit.content import Content, Entry
 from envbuild.emit.own_python import own_python
 from envbuild.emit.wheelhouse import HousedWheel
 from envbuild.locking.canonical import PlatformLock
+from envbuild.locking.header import CONDA_LOCK
 
-__all__ = ["LOCK", "CondaPart"]
-
-LOCK = "conda-lock.yml"
+__all__ = ["CondaPart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +63,10 @@ class CondaPart:
             entries[explicit_name(name)] = Entry.of_bytes(explicit_text(name, group))
             if own := own_python(self.locks[name], group):
                 entries[f"tools/python-{name}.tar"] = own
-        if LOCK in carried:
-            text = carried[LOCK].data.decode()
+        if CONDA_LOCK in carried:
+            text = carried[CONDA_LOCK].data.decode()
             wheels = [wheel for group in self.wheels.values() for wheel in group]
-            entries[LOCK] = Entry.of_bytes(local_lock_text(text, every, wheels))
+            entries[CONDA_LOCK] = Entry.of_bytes(local_lock_text(text, every, wheels))
         return entries
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from envbuild import __version__
 from envbuild.emit.azureml import CODE_FOLDER, azureml_files
 from envbuild.emit.conda_files import conda_lock_text, explicit_name, explicit_text
+from envbuild.emit.conda_stages import CondaImage
 from envbuild.emit.dockerfile import Recipe, dockerfile_text, dockerignore_text
 from envbuild.emit.environment import environment_text
 from envbuild.emit.lockfiles import (
@@ -28,7 +29,7 @@ from envbuild.fs import sha256_bytes
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.header import CONDA_LOCK, DirectRequirement, Header, Serving, lock_name
 from envbuild.locking.inputs import describe_options
-from envbuild.locking.lock import Lock, need_full_image
+from envbuild.locking.lock import Lock, locked_cuda, need_full_image
 from envbuild.merge import Change
 from envbuild.server import ServerProfile
 
@@ -59,8 +60,7 @@ def render(lock: Lock) -> Mapping[str, bytes]:
     headers = {
         platform.target.platform.name: _header(lock, platform) for platform in lock.platforms
     }
-    if not lock.plan.conda:
-        beside |= _image_files(lock, names, beside, headers)
+    beside |= _image_files(lock, names, beside, headers)
     recorded = {name: sha256_bytes(data) for name, data in sorted(beside.items())}
     locks = {
         names.locks[platform.target.platform.name]: pylock_text(
@@ -191,6 +191,7 @@ def _image_files(
     recipe = Recipe(
         header=headers[linux[0].target.platform.name],
         digest=sha256_bytes("".join(map(_packages, lock.platforms)).encode()),
+        conda=_conda_image(linux),
         machines=machines,
         to_build=tuple(sorted({name for platform in linux for name in platform.to_build})),
         need_full_image=() if lock.options.base_image else need_full_image(linux),
@@ -215,8 +216,23 @@ def _image_files(
     return made
 
 
+def _conda_image(platforms: Sequence[PlatformLock]) -> CondaImage | None:
+    conda = [package for platform in platforms for package in platform.conda]
+    if not conda:
+        return None
+    return CondaImage(
+        platforms=tuple(platform.target.platform.name for platform in platforms),
+        has_pip=any(package.name == "pip" for package in conda),
+        has_wheels=any(platform.pylock.packages for platform in platforms),
+        cuda=locked_cuda(platforms),
+    )
+
+
 def _packages(platform: PlatformLock) -> str:
-    return packages_text(platform.pylock)
+    conda = "".join(
+        f"{package.url}#{package.sha256 or package.md5}\n" for package in platform.conda
+    )
+    return conda + packages_text(platform.pylock)
 
 
 def _header(

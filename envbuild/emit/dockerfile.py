@@ -11,6 +11,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from envbuild.emit.conda_stages import (
+    ENTRYPOINT,
+    LIBRARIES,
+    PREFIX,
+    CondaImage,
+    conda_arguments,
+    conda_builder_stage,
+    conda_files,
+    conda_variables,
+)
 from envbuild.locking.header import Header
 
 __all__ = ["MODEL_FOLDER", "Recipe", "dockerfile_text", "dockerignore_text"]
@@ -41,6 +51,12 @@ class Recipe:
     to_build: tuple[str, ...] = ()
     need_full_image: tuple[str, ...] = ()
     private_index: bool = False
+    conda: CondaImage | None = None  # with the conda runtime
+
+    @property
+    def prefix(self) -> str:
+        """Where the environment lies."""
+        return _VENV if self.conda is None else PREFIX
 
 
 def dockerfile_text(recipe: Recipe) -> str:
@@ -49,7 +65,7 @@ def dockerfile_text(recipe: Recipe) -> str:
         _introduction(recipe),
         _arguments(recipe),
         _PARTS_STAGE,
-        _builder_stage(recipe),
+        _builder_stage(recipe) if recipe.conda is None else _conda_stage(recipe, recipe.conda),
         _runtime_stage(recipe),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -60,6 +76,7 @@ def dockerignore_text(recipe: Recipe) -> str:
     names = [
         *recipe.requirements.values(),
         *recipe.unhashed.values(),
+        *(conda_files(recipe.conda) if recipe.conda else ()),
         "files",
         "tools",
         "wheels",
@@ -95,6 +112,8 @@ def _introduction(recipe: Recipe) -> str:
 def _arguments(recipe: Recipe) -> str:
     header = recipe.header
     major, minor = header.target.glibc
+    if recipe.conda is not None:
+        return conda_arguments(recipe.conda, header.base_image, header.target.glibc)
     lines = [
         "# For another registry: --build-arg BASE_IMAGE=registry.example/python:…, with the same",
         f"# Python and glibc {major}.{minor} or newer, for which the wheels are.",
@@ -160,6 +179,18 @@ RUN python3 -c 'import sys; sys.version_info[:2] == ({python}) or sys.exit("no P
 {_install_steps(recipe)}"""
 
 
+def _conda_stage(recipe: Recipe, conda: CondaImage) -> str:
+    several = len(recipe.requirements) > 1
+    unhashed = _file(recipe.unhashed, several, "requirements.vcs.{}.txt")
+    return conda_builder_stage(
+        conda,
+        platform_steps=_platform_steps(recipe) if several else (),
+        requirements=_file(recipe.requirements, several, "requirements.{}.txt"),
+        unhashed=unhashed if recipe.unhashed else "",
+        comment=_PRIVATE_INDEX if recipe.private_index else (),
+    )
+
+
 def _install_steps(recipe: Recipe) -> str:
     several = len(recipe.requirements) > 1
     unhashed = _file(recipe.unhashed, several, "requirements.vcs.{}.txt")
@@ -208,10 +239,11 @@ USER 0:0
 # By number, so that Kubernetes can see that it is not root; with a home for caches.
 RUN useradd --no-log-init --create-home --uid {_USER} --user-group serving
 WORKDIR /app
-COPY --from=builder {_VENV}/ {_VENV}/
+COPY --from=builder {recipe.prefix}/ {recipe.prefix}/
 COPY --from=parts /app/ /app/
 COPY --from=parts /model/ {MODEL_FOLDER}/""",
-        _environment(serving.environment),
+        *((LIBRARIES,) if recipe.conda else ()),
+        _environment(recipe),
         _labels(recipe),
         f"USER {_USER}",
     ]
@@ -219,14 +251,18 @@ COPY --from=parts /model/ {MODEL_FOLDER}/""",
         blocks.append(f"EXPOSE {serving.port}")
     if serving.port is not None and serving.probes:
         blocks.append(_healthcheck(serving.port, serving.probes.liveness))
+    if recipe.conda:
+        blocks.append(ENTRYPOINT)
     if serving.command:
         blocks.append(f"CMD {json.dumps(list(serving.command))}")
     return "\n".join(blocks)
 
 
-def _environment(extra: Mapping[str, str]) -> str:
+def _environment(recipe: Recipe) -> str:
+    extra = recipe.header.serving.environment
     values = {
-        "PATH": f"{_VENV}/bin:$PATH",
+        "PATH": f"{recipe.prefix}/bin:$PATH",
+        **(conda_variables(recipe.conda) if recipe.conda else {}),
         # Nothing can be written to the environment, and logs are to be seen when they happen.
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",

@@ -16,7 +16,8 @@ from envbuild.build.pins import PinResolver
 from envbuild.build.sources import SourceTrees
 from envbuild.emit.archive import archive_suffix, read_member, write, write_parts
 from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bundle
-from envbuild.emit.channel import artefacts, explicit_name
+from envbuild.emit.channel import artefacts
+from envbuild.emit.conda_files import explicit_name
 from envbuild.emit.conda_part import CondaPart
 from envbuild.emit.content import Content, Entry, checksums
 from envbuild.emit.delta import DELTA, delta_of, read_sums

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from packaging.version import Version
 
+from envbuild.images import conda_base_image
 from envbuild.locking.canonical import PlatformLock, canonicalize
 from envbuild.locking.context import Context, read_context, write_context
 from envbuild.locking.inputs import describe_inputs, digest_inputs
@@ -27,11 +28,14 @@ __all__ = [
     "default_base_image",
     "describe_inputs",
     "digest_inputs",
+    "locked_cuda",
     "make_lock",
     "need_full_image",
     "read_context",
 ]
 
+# Whose version is the release of CUDA, the surest first.
+_CUDA_PACKAGES = ("cuda-version", "cudatoolkit", "cuda-cudart", "pytorch-cuda")
 # Wheels that load libraries which Docker's slim images lack and its full ones have
 # (``readelf -d`` of lightgbm 3.3.2 and 4.6.0: NEEDED libgomp.so.1).
 _NEED_FULL_IMAGE = frozenset({"lightgbm"})
@@ -119,6 +123,7 @@ def make_lock(
         constraints=[entry for entry in plan.constraints if entry.origin.side == "option"],
     )
     found = [notice for resolution in resolutions for notice in resolution.notices]
+    base_image = options.base_image or default_base_image(plan.python, platforms)
     return Lock(
         model=model,
         plan=plan,
@@ -126,17 +131,40 @@ def make_lock(
         platforms=tuple(platforms),
         inputs=inputs,
         input_digest=digest_inputs(inputs),
-        base_image=options.base_image or default_base_image(plan.python, platforms),
+        base_image=base_image,
         local_files=dict(sorted(local_files.items())),
         renderer=renderer,
         changes=plan.changes,
-        notices=tuple(dict.fromkeys((*plan.notices, *found))),
+        notices=tuple(dict.fromkeys((*plan.notices, *found, *_gpu_notice(platforms, base_image)))),
     )
 
 
 def default_base_image(python: Version, platforms: Iterable[PlatformLock]) -> str:
-    """Docker's image of a Python release: slim, unless a package needs what only the full has."""
+    """Docker's image of a Python release: slim, unless a package needs what only the full has.
+
+    Where conda brings the Python, a plain system; NVIDIA's where the lock has packages for CUDA.
+    """
+    platforms = tuple(platforms)
+    if any(platform.conda for platform in platforms):
+        return conda_base_image(locked_cuda(platforms))
     return f"python:{python}" if need_full_image(platforms) else f"python:{python}-slim"
+
+
+def locked_cuda(platforms: Iterable[PlatformLock]) -> str:
+    """The release of CUDA that the conda part is for, ``12.4``; empty where it is for none."""
+    versions = {
+        package.name: package.version for platform in platforms for package in platform.conda
+    }
+    found = next((versions[name] for name in _CUDA_PACKAGES if name in versions), "")
+    return ".".join(found.split(".")[:2]) if "." in found else ""
+
+
+def _gpu_notice(platforms: Iterable[PlatformLock], base_image: str) -> tuple[Notice, ...]:
+    cuda = locked_cuda(platforms)
+    if not cuda:
+        return ()
+    message = f"the conda part is for CUDA {cuda}: the host needs its driver and NVIDIA's runtime"
+    return (Notice(code="cuda", message=message, where=base_image),)
 
 
 def need_full_image(platforms: Iterable[PlatformLock]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from envbuild.errors import UsageError
+from envbuild.images import cuda_release
 from envbuild.options import LockOptions
 from envbuild.redact import quote
 from envbuild.resolve.conda_interface import CondaOptions
@@ -17,7 +18,7 @@ _VIRTUAL = re.compile(r"__[a-z0-9_]+")
 
 
 def conda_options(options: LockOptions, *, cwd: Path) -> CondaOptions:
-    """What ``options`` say of the conda part.
+    """What ``options`` say of the conda part; a base image for CUDA says that there is ``__cuda``.
 
     Raises:
         UsageError: a value that is no NAME=VALUE, or a program that is not there.
@@ -32,6 +33,8 @@ def conda_options(options: LockOptions, *, cwd: Path) -> CondaOptions:
         for name, _ in virtual
         if not _VIRTUAL.fullmatch(name)
     ]
+    if (cuda := cuda_release(options.base_image)) and "__cuda" not in dict(virtual):
+        virtual = (*virtual, ("__cuda", cuda))
     if problems:
         raise UsageError("options of the conda part cannot be understood", details=problems)
     return CondaOptions(

@@ -10,18 +10,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
+from envbuild.entries.requirements import CondaRequirement
 from envbuild.locking.lock import Lock
 from envbuild.merge import Change
 from envbuild.options import LockOptions
+from envbuild.origins import Origin
 from envbuild.platforms import parse_platform
+from envbuild.resolve.conda_interface import CondaPackage
 from envbuild.server import PackageSet, ServerProfile
 from tests.support.locks import (
     archive,
+    conda_package,
     folder,
     git,
     index,
@@ -192,12 +198,68 @@ def batch_profile(path: Path) -> ServerProfile:
     )
 
 
+def conda(work: Path) -> Lock:
+    """A Python of conda's with a native package, and pip beside it."""
+    return _conda_lock(work, [conda_package("py-xgboost", "1.7.4", "cpu_py311h6b9c9f9_0")])
+
+
+def conda_gpu(work: Path) -> Lock:
+    """Packages for CUDA decide the base image; nothing is left for pip, on two platforms."""
+    packages = [
+        conda_package("cuda-version", "12.4", "h3060b56_3", subdir="noarch"),
+        conda_package("pytorch", "2.3.0", "cuda120_py311h6b9c9f9_0", depends=("__cuda",)),
+    ]
+    return _conda_lock(work, packages, pip=False, platforms=("linux-64", "linux-aarch64"))
+
+
+def _conda_lock(
+    work: Path,
+    packages: list[CondaPackage],
+    *,
+    pip: bool = True,
+    platforms: tuple[str, ...] = ("linux-64",),
+) -> Lock:
+    plan = make_plan(online_profile(_profile(work)), [requirement("scikit-learn==1.3.0")] * pip)
+    origin = Origin(side="model", file="conda.yaml", position="dependencies[0]")
+    python = CondaRequirement(name="python", origin=origin, text="python=3.11", version="=3.11")
+    plan = replace(
+        plan,
+        python=Version("3.11.7"),
+        runtime="conda",
+        conda=(python,),
+        channels=("https://user:pa55word@conda.example.org/forge",),
+    )
+    wheels = [package("scikit-learn==1.3.0", "cp311-cp311-manylinux_2_17_x86_64")] * pip
+    base = [
+        conda_package("pip", "24.0", "pyhd8ed1ab_0", subdir="noarch", depends=("python >=3.7",)),
+        conda_package("python", "3.11.7", "hab00c5b_1_cpython"),
+    ]
+    every = tuple(sorted([*packages, *base], key=lambda one: one.name))
+    resolutions = [
+        replace(resolution(wheels, on=target("3.11.7", platform=name)), conda=_placed(every, name))
+        for name in platforms
+    ]
+    return lock(make_model(_model(work)), plan, *resolutions)
+
+
+def _placed(packages: tuple[CondaPackage, ...], platform: str) -> tuple[CondaPackage, ...]:
+    """The packages as another platform's channel has them."""
+    return tuple(
+        one
+        if one.subdir == "noarch"
+        else conda_package(one.name, one.version, one.build, subdir=platform, depends=one.depends)
+        for one in packages
+    )
+
+
 CASES: Mapping[str, Callable[[Path], Lock]] = {
     "seed": seed,
     "batch": batch,
     "sources": sources,
     "two-platforms": two_platforms,
     "own-image": own_image,
+    "conda": conda,
+    "conda-gpu": conda_gpu,
 }
 
 

@@ -36,6 +36,7 @@ from envbuild.model import Flavor, Model
 from envbuild.options import LockOptions
 from envbuild.origins import Origin, Side
 from envbuild.platforms import Target, parse_platform
+from envbuild.resolve.conda_interface import CondaPackage
 from envbuild.resolve.interface import Resolution
 from envbuild.server import PackageSet, Probes, ServerProfile
 from envbuild.spec import EnvSpec, PythonRequest
@@ -139,6 +140,30 @@ def archive(
         name=canonicalize_name(name),
         version=Version(version),
         archive=PackageArchive(url=url, path=path, hashes={"sha256": digest}),
+    )
+
+
+def conda_package(
+    name: str,
+    version: str,
+    build: str,
+    *,
+    subdir: str = "linux-64",
+    depends: tuple[str, ...] = (),
+) -> CondaPackage:
+    """A package as a solver gives it."""
+    file = f"{name}-{version}-{build}.conda"
+    return CondaPackage(
+        name=name,
+        version=version,
+        build=build,
+        subdir=subdir,
+        channel="https://conda.example.org/forge",
+        url=f"https://conda.example.org/forge/{subdir}/{file}",
+        sha256=sha256(file),
+        md5=sha256(file)[:32],
+        size=1000,
+        depends=depends,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envbuild.errors import RuntimeUnsupportedError
-from envbuild.images import glibc_floor
+from envbuild.images import conda_base_image, cuda_release, glibc_floor
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,32 @@ def test_an_image_without_glibc_is_refused() -> None:
         " have wheels\n"
         "  try: an image on Debian or Ubuntu, such as python:3.11-slim"
     )
+
+
+@pytest.mark.parametrize(
+    ("cuda", "image"),
+    [
+        ("", "debian:12-slim"),
+        ("12.4", "nvidia/cuda:12.4.1-base-ubuntu22.04"),
+        ("12.5", "nvidia/cuda:12.4.1-base-ubuntu22.04"),
+        ("12.0", "nvidia/cuda:12.1.1-base-ubuntu22.04"),
+        ("11.2", "nvidia/cuda:11.8.0-base-ubuntu22.04"),
+        ("10.2", "debian:12-slim"),
+    ],
+)
+def test_cuda_decides_the_base_of_an_environment_with_its_own_python(cuda: str, image: str) -> None:
+    assert conda_base_image(cuda) == image
+
+
+@pytest.mark.parametrize(
+    ("image", "cuda"),
+    [
+        ("nvidia/cuda:12.4.1-base-ubuntu22.04", "12.4"),
+        ("registry.example:5000/nvidia/cuda:11.8.0-runtime@sha256:00", "11.8"),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04", "11.8"),
+        ("debian:12-slim", ""),
+        ("python:3.11.7-slim", ""),
+    ],
+)
+def test_the_name_of_an_image_tells_its_cuda(image: str, cuda: str) -> None:
+    assert cuda_release(image) == cuda

@@ -20,6 +20,7 @@ FLOW = (
     "reporter",
     "platforms",
     "pythons",
+    "images",
     "options",
     "endpoints",
     # the doors to the world
@@ -41,7 +42,6 @@ FLOW = (
     # the lock, as a value and as what is read back
     "locking",
     # writing and proving
-    "images",
     "build",
     "emit",
     "image",
