@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from envbuild import errors
@@ -40,20 +41,28 @@ def classify(
     """
     said = report.get("envbuild")
     if isinstance(said, dict):
-        error = _restored(said, outside)
-        if isinstance(error, ResolutionError):
-            return _unsolved(*_parts(said, outside), problem)
-        return error
+        if reasons := said.get("reasons"):
+            chain, remarks = (
+                [outside(redact(str(line))) for line in part]
+                for part in (reasons["lines"], said.get("remarks") or ())
+            )
+            return _unsolved(chain, problem, remarks=remarks)
+        return _restored(said, outside)
     text = outside(redact(f"{done.stdout}\n{done.stderr}"))
     if report.get("success") is not True and _UNSOLVED.search(text):
         chain = _message(text)
-        return _unsolved(chain, _absent(chain, channels), problem)
-    solver = problem.options.conda_exe or "its solver"
+        return _unsolved(chain, problem, remarks=_absent(chain, channels))
+    solver = Path(problem.options.conda_exe).name or "its solver"
     return ToolError(
         f"conda-lock ended with code {done.returncode}, and {solver} said nothing that is known",
         where=problem.target.platform.name,
-        details=[line for line in text.splitlines() if line.strip()][-_MOST_LINES:],
+        details=[line for line in text.splitlines() if _is_said(line)][-_MOST_LINES:],
     )
+
+
+def _is_said(line: str) -> bool:
+    """Whether a line is for people: not the inside of a traceback, which is of no use to them."""
+    return bool(line.strip()) and not line[0].isspace() and not line.startswith("Traceback")
 
 
 def _restored(said: Mapping[str, Any], outside: Callable[[str], str]) -> EnvbuildError:
@@ -80,15 +89,6 @@ def _message(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _parts(said: Mapping[str, Any], outside: Callable[[str], str]) -> tuple[list[str], list[str]]:
-    """The chain of reasons of our solver, and what it remarks about channels and target."""
-    lines = (said.get("reasons") or {}).get("lines") or said.get("details") or ()
-    chain, remarks = (
-        [outside(redact(str(line))) for line in part] for part in (lines, said.get("remarks") or ())
-    )
-    return chain, remarks
-
-
 def _absent(chain: Iterable[str], channels: Sequence[Channel]) -> list[str]:
     places = ", ".join(dict.fromkeys(channel.shown for channel in channels))
     reasons = read_reasons("\n".join(chain))
@@ -96,22 +96,35 @@ def _absent(chain: Iterable[str], channels: Sequence[Channel]) -> list[str]:
 
 
 def _unsolved(
-    lines: Iterable[str], remarks: Iterable[str], problem: CondaProblem
+    lines: Sequence[str], problem: CondaProblem, *, remarks: Sequence[str] = ()
 ) -> ResolutionError:
-    """No solution: the chain, and which entries asked for what stands in it."""
-    chain = [line.rstrip() for line in lines][:_MOST_LINES]
+    """No solution: the chain, what is missing, and which entries asked for what stands in it."""
+    chain = [line.rstrip() for line in lines]
+    more = len(chain) - _MOST_LINES
+    absent = read_reasons("\n".join(chain)).absent
     asked = list(_asked(chain, problem))
     details = [
         "why, in the words of the solver:",
-        *(f"  {line}" for line in chain),
+        *(f"  {line}" for line in chain[:_MOST_LINES]),
+        *([f"  … and {more} more lines"] if more > 0 else []),
         *remarks,
         *(["asked for by:", *(f"  {line}" for line in asked)] if asked else []),
     ]
     return ResolutionError(
         f"no set of conda packages for {problem.target.platform} satisfies what is asked for",
         details=details,
-        remedy="another version of one of the entries, or a --channel that has what is missing",
+        remedy=_remedy(absent),
     )
+
+
+def _remedy(absent: Sequence[str]) -> str:
+    virtual = [name for name in absent if name.startswith("__")]
+    if virtual:
+        options = " ".join(f"--virtual-package {name}=VERSION" for name in virtual)
+        return f"{options}, if the machine that will run it has that"
+    if absent:
+        return f"--channel with a channel that has {' and '.join(absent)}; or another spelling"
+    return "another version of one of these entries"
 
 
 def _asked(lines: Iterable[str], problem: CondaProblem) -> Iterator[str]:
