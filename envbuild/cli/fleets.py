@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
 from envbuild.cli.options import lock_options
 from envbuild.cli.signals import InterruptedRunError, TerminatedError, ended_by_signals
 from envbuild.cli.terminal import Terminal
-from envbuild.errors import FleetError
+from envbuild.errors import FleetError, UsageError
 from envbuild.fleet import FleetOptions, FleetReport, Source, check_fleet, list_models, lock_fleet
+from envbuild.fleet.crews import crew_of
 from envbuild.fleet.sources import distinct, gather, parse_list
+
+if TYPE_CHECKING:
+    from envbuild.fleet.advisories import Advisory
 
 __all__ = ["lock_several", "run_fleet"]
 
@@ -26,6 +31,10 @@ _STANDARD_INPUT = "-"
 
 def run_fleet(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
     """``envbuild fleet``."""
+    if args.pins or args.advisory or args.sizes:
+        return _ask(args, terminal, ambient)
+    if not args.output:
+        raise UsageError("where do the contexts go?", remedy="-o DIR")
     named = [text for text in args.source if text != _STANDARD_INPUT]
     sources = gather(named, ambient=ambient, output=Path(args.output))
     if _STANDARD_INPUT in args.source:
@@ -33,8 +42,7 @@ def run_fleet(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) ->
         sources = distinct((*sources, *listed))
     how = FleetOptions(executor=args.executor, jobs=args.jobs or 0, dry_run=args.dry_run)
     report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
-    if args.changed_only:
-        report = report.changed_only()
+    report = replace(report, only_changed=args.changed_only)
     if args.junit:
         from envbuild.fs import write_file
 
@@ -49,6 +57,39 @@ def lock_several(args: argparse.Namespace, terminal: Terminal, ambient: Ambient)
     how = FleetOptions(executor="processes")
     report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
     return _tell(report, terminal, check=args.check)
+
+
+def _ask(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    """A question about contexts; nothing is written, and no network needed."""
+    from envbuild.fleet.contexts import find_contexts, read_contexts
+    from envbuild.fleet.questions import hits_of, parse_pin, pinned, savings_of
+
+    wanted = parse_pin(args.pins) if args.pins else None
+    advisories = [one for name in args.advisory or () for one in _advisories(name, ambient)]
+    sources = find_contexts(args.source, cwd=ambient.cwd)
+    crew = crew_of(args.executor, args.jobs or 0)
+    with ended_by_signals(), closing(terminal.progress()) as progress, crew:
+        progress.step(f"reading {len(sources)} contexts")
+        contexts = read_contexts(sources, crew)
+        if args.sizes:
+            savings = savings_of(contexts)
+            terminal.document(savings.document())
+            terminal.say(savings.table())
+            return _OK
+        answer = pinned(contexts, wanted) if wanted else hits_of(contexts, advisories)
+    terminal.document(answer.document())
+    terminal.say(answer.table())
+    return _CHECK_SAID_NO if args.advisory and (answer.hits or answer.unreadable) else _OK
+
+
+def _advisories(name: str, ambient: Ambient) -> tuple[Advisory, ...]:
+    from envbuild.fleet.advisories import parse_advisories
+
+    try:
+        text = (ambient.cwd / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the advisory: {error}", where=name) from error
+    return parse_advisories(text, where=name)
 
 
 def _run(

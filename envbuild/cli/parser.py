@@ -399,11 +399,10 @@ def _fleet(command: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SOURCE",
         help="a folder to search for models, a list of models (a file with a path or URI on each "
-        "line, or - for standard input), a model, or models:/ for all that are registered",
+        "line, or - for standard input), a model, or models:/ for all that are registered; "
+        "for a question, a folder of contexts",
     )
-    command.add_argument(
-        "-o", "--output", metavar="DIR", required=True, help="the folder of the contexts"
-    )
+    command.add_argument("-o", "--output", metavar="DIR", help="the folder of the contexts")
     mode = command.add_mutually_exclusive_group()
     mode.add_argument(
         "--check",
@@ -412,6 +411,19 @@ def _fleet(command: argparse.ArgumentParser) -> None:
     )
     mode.add_argument(
         "--dry-run", action="store_true", help="solve, and say what would change; nothing written"
+    )
+    mode.add_argument(
+        "--pins", metavar="NAME[SPEC]", help="ask which contexts pin it, such as 'numpy<2'"
+    )
+    mode.add_argument(
+        "--advisory",
+        action="append",
+        metavar="FILE",
+        help="ask which contexts an advisory hits (JSON of the OSV schema), exit 1 if any; "
+        "repeatable",
+    )
+    mode.add_argument(
+        "--sizes", action="store_true", help="ask how many bytes one wheelhouse for all saves"
     )
     _add_run_options(command)
     _add_lock_options(command)

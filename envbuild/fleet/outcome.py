@@ -119,7 +119,8 @@ class FleetReport:
     """Every model of a run, sorted by name.
 
     ``environments`` counts what was distinct among those that were to be solved, ``solves`` what
-    the resolver was asked for, ``reused`` how often an answer it had given served again.
+    the resolver was asked for, ``reused`` how often an answer it had given served again. With
+    ``only_changed`` the models whose context is as it was are counted, but not listed.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -127,6 +128,14 @@ class FleetReport:
     solves: int = 0
     reused: int = 0
     seconds: float = 0.0
+    only_changed: bool = False
+
+    @property
+    def listed(self) -> tuple[Outcome, ...]:
+        """The models to tell of."""
+        if not self.only_changed:
+            return self.outcomes
+        return tuple(one for one in self.outcomes if one.status not in _QUIET)
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -150,12 +159,6 @@ class FleetReport:
             remedy="the same command again, when they are mended: it does the rest only",
         )
 
-    def changed_only(self) -> FleetReport:
-        """The report without the models whose context is as it was."""
-        return replace(
-            self, outcomes=tuple(one for one in self.outcomes if one.status not in _QUIET)
-        )
-
     def document(self) -> dict[str, Any]:
         """The report as plain values; documented in ``docs/reference/json.md``."""
         return {
@@ -165,17 +168,17 @@ class FleetReport:
             "solves": self.solves,
             "reused": self.reused,
             "seconds": self.seconds,
-            "results": [outcome.document() for outcome in self.outcomes],
+            "results": [outcome.document() for outcome in self.listed],
         }
 
     def junit(self) -> str:
         """The report as JUnit XML: a test case for each model."""
-        return junit_text("envbuild fleet", [_case(outcome) for outcome in self.outcomes])
+        return junit_text("envbuild fleet", [_case(outcome) for outcome in self.listed])
 
     def table(self) -> str:
         """The report for a terminal: a line for each model, and why it failed or is stale."""
-        width = max((len(outcome.name) for outcome in self.outcomes), default=0)
-        rows = [row for outcome in self.outcomes for row in _rows(outcome, width)]
+        width = max((len(outcome.name) for outcome in self.listed), default=0)
+        rows = [row for outcome in self.listed for row in _rows(outcome, width)]
         return "\n".join((*rows, self.summary()))
 
     def summary(self) -> str:

@@ -109,12 +109,9 @@ def _run(
     )
     run = _Run(job=job, crew=crew, reporter=how.reporter)
     try:
-        report = run.report(sources)
-    except BaseException:
-        crew.dismiss(at_once=True)
-        raise
+        with crew:
+            report = run.report(sources)
     finally:
-        crew.dismiss()
         if not only_check:
             shutil.rmtree(job.output / STAGE, ignore_errors=True)
     return replace(report, seconds=round(time.monotonic() - started, 3))

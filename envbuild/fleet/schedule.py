@@ -13,7 +13,11 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Crew", "Lost", "run_tasks"]
 
@@ -37,12 +41,26 @@ Hired = tuple[Executor, Callable[[bool], None]]
 
 @dataclass(slots=True, kw_only=True)
 class Crew:
-    """An executor of ``jobs`` workers, and how to come by another one when it is broken."""
+    """An executor of ``jobs`` workers, and how to come by another one when it is broken.
+
+    A context manager that ends it, at once after an error.
+    """
 
     hire: Callable[[], Hired]
     jobs: int
     is_here: bool = True  # on this machine, with what this process knows
     _hired: Hired | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.dismiss(at_once=kind is not None)
 
     def executor(self) -> Executor:
         """The one that works now."""

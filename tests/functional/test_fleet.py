@@ -166,7 +166,7 @@ def test_check_tells_what_is_stale_and_missing(
         "missing    broken",
         "stale      white   conda.yaml: eggs<2.1 -> eggs<2.0.1",
     ]
-    assert last.startswith("2 models: 1 stale, 1 missing, ")
+    assert last.startswith("5 models: 3 fresh, 1 stale, 1 missing, ")
     assert files_in(tmp_path) == before
 
 
@@ -302,3 +302,73 @@ def test_an_unknown_executor_is_refused(
     assert capsys.readouterr().err == (
         "error: no executor is called 'ray'\n  there are: processes, threads, dask://HOST:PORT\n"
     )
+
+
+ADVISORY = {
+    "id": "GHSA-eggs",
+    "aliases": ["CVE-2026-1"],
+    "summary": "Eggs break",
+    "affected": [
+        {
+            "package": {"ecosystem": "PyPI", "name": "Eggs"},
+            "ranges": [
+                {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "2.1"}]},
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.usefixtures("fleet")
+def test_contexts_say_who_pins_what_and_who_is_hit(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fleet", "models", "-o", "contexts", "-q")
+    (tmp_path / "contexts" / "team" / "red3" / "pylock.toml").write_text("[[packages]]\n")
+    (tmp_path / "osv.json").write_text(json.dumps(ADVISORY))
+    unreadable = (
+        f"team/red3  cannot be read: {tmp_path}/contexts/team/red3/pylock.toml: "
+        "not written by envbuild: it has no [tool.envbuild]\n"
+    )
+
+    assert run("fleet", "contexts", "--pins", "eggs>=2.1") == 0
+    assert capsys.readouterr().out == (
+        "red           eggs 2.1, linux-64\n"
+        "team/Red Too  eggs 2.1, linux-64\n"
+        f"{unreadable}"
+        "2 of 4 contexts\n"
+    )
+
+    assert run("fleet", "contexts", "--advisory", "osv.json") == 1
+    assert capsys.readouterr().out == (
+        "white  eggs 2.0, linux-64: GHSA-eggs, CVE-2026-1; fixed in 2.1\n"
+        f"{unreadable}"
+        "1 of 4 contexts\n"
+    )
+
+    assert run("fleet", "contexts/red", "--advisory", "osv.json") == 0
+    assert capsys.readouterr().out == "0 of 1 contexts\n"
+
+
+@pytest.mark.usefixtures("fleet")
+def test_contexts_say_what_a_shared_wheelhouse_saves(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fleet", "models/red", "models/team", "-o", "contexts", "-q")
+
+    assert run("fleet", "contexts", "--sizes", "--json") == 0
+
+    found = document(capsys)
+    assert (found["contexts"], found["wheels"], found["distinct_wheels"]) == (3, 9, 3)
+    assert found["bytes_separate"] == 3 * found["bytes_shared"]
+    assert found["bytes_saved"] == 2 * found["bytes_shared"]
+
+
+def test_an_output_is_needed_to_lock(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_model(tmp_path / "models" / "red")
+
+    assert run("fleet", "models") == 2
+
+    assert capsys.readouterr().err == "error: where do the contexts go?\n  try: -o DIR\n"
