@@ -1,4 +1,4 @@
-"""From the channels that a call names to addresses, and back into its specs. Pure.
+"""The channels that a call names made addresses, and its specs made unambiguous. Pure.
 
 Source: conda's ``channel_alias``, ``default_channels`` and the ``channel::package`` syntax
 (https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/channels.html).
@@ -6,6 +6,7 @@ Source: conda's ``channel_alias``, ``default_channels`` and the ``channel::packa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from envbuild.platforms import PLATFORMS
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT_ALIAS",
     "ChannelAddress",
     "channel_addresses",
+    "clarify",
     "default_channels",
     "localize",
     "spec_name",
@@ -26,6 +28,10 @@ DEFAULT_ALIAS = "https://conda.anaconda.org"
 _DEFAULTS = "https://repo.anaconda.com/pkgs"
 _SUBDIRS = frozenset({platform.name for platform in PLATFORMS} | {"noarch", "linux-ppc64le"})
 _ENDS_OF_NAME = frozenset(" =<>!~[")
+_NAME = r"(?P<name>[^\s=<>!~\[]+)"
+_APART = re.compile(rf"{_NAME}\s+(?P<version>\S+)\s+(?P<build>\S+)")
+_FUZZY = re.compile(rf"{_NAME}===(?P<version>[^\s=\[]+)(?:=(?P<build>[^\s=\[]+))?")
+_FUZZY_GLOB = re.compile(rf"{_NAME}===(?P<version>[^\s=\[]+)\[build=(?P<build>[^\]]+)\]")
 
 
 def default_channels(subdir: str) -> tuple[str, ...]:
@@ -49,6 +55,30 @@ def channel_addresses(
         if _address_of(bare, found) is None:
             found.extend(_expand(bare, subdir))
     return tuple(dict.fromkeys(found))
+
+
+def clarify(spec: str) -> str:
+    """``spec``, as conda-lock writes it, in a spelling that has one meaning for every reader.
+
+    conda-lock 4.0 writes ``x =1.2 h*`` for any 1.2 (rattler reads 1.2 exactly), and of a spec with
+    a channel ``c::x===1.2`` for any 1.2 and ``c::x=[build=h*]`` for any version: no reader takes
+    these. Each is given back as what was asked of conda-lock.
+    """
+    prefix, colons, rest = spec.rpartition("::")
+    rest = rest.strip()
+    found = _APART.fullmatch(rest)
+    if found is None and (found := _FUZZY.fullmatch(rest) or _FUZZY_GLOB.fullmatch(rest)):
+        rest = _bracketed(found["name"], f"={found['version']}", found["build"])
+    elif found is not None:
+        rest = _bracketed(found["name"], found["version"], found["build"])
+    else:
+        rest = rest.replace("=[", "[", 1)
+    return f"{prefix}{colons}{rest}"
+
+
+def _bracketed(name: str, version: str, build: str | None) -> str:
+    tail = f",build='{build}'" if build else ""
+    return f"{name}[version='{version}'{tail}]"
 
 
 def localize(spec: str, channels: Sequence[ChannelAddress]) -> str:

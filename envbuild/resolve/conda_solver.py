@@ -23,7 +23,7 @@ from pathlib import Path
 from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError
 from envbuild.fs import write_file
-from envbuild.resolve.channel_names import channel_addresses, localize, spec_name
+from envbuild.resolve.channel_names import channel_addresses, clarify, localize, spec_name
 from envbuild.resolve.conda_prefix import read_prefix
 from envbuild.resolve.conda_protocol import (
     AskInfo,
@@ -109,22 +109,19 @@ def _solved(
     installed: Sequence[SolvedRecord],
 ) -> tuple[SolvedRecord, ...]:
     subdir = ambient.environ.get("CONDA_SUBDIR") or "linux-64"
+    specs = [clarify(spec) for spec in specs]
     found = channel_addresses(channels, specs, known=settings.channels, subdir=subdir)
     wanted = tuple(localize(spec, found) for spec in specs)
-    named = {spec_name(spec) for spec in wanted}
+    named = {spec_name(spec) for spec in wanted} if installed else set()
     kept = tuple(record for record in installed if record.name not in named)
-    upgrade = set(settings.upgrade)
-    locked = (
-        *(_locked(record) for record in kept),
-        *(record for record in settings.locked if record.name not in upgrade),
-    )
     return solve(
         Solve(
             subdir=subdir,
             channels=tuple(dict.fromkeys(address for _, address in found)),
             specs=(*wanted, *(record.name for record in kept)),
             virtual_packages=_virtual(subdir, settings, ambient),
-            locked=locked,
+            locked=(*map(_locked, kept), *settings.locked),
+            upgrade=(*sorted(named), *settings.upgrade),
             exclude_newer=settings.exclude_newer,
             cache_dir=_cache_dir(settings, ambient),
             offline=settings.offline,

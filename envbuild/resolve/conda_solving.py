@@ -35,8 +35,9 @@ class Solve:
     """What is asked of rattler.
 
     ``channels`` are addresses in the order of priority, ``specs`` MatchSpecs whose channel, if they
-    name one, is one of these addresses. ``locked`` are preferred to newer ones. ``timeout`` is in
-    seconds.
+    name one, is one of these addresses. ``locked`` are preferred to newer ones, those named in
+    ``upgrade`` excepted, which become the newest that a solve from nothing would find. ``timeout``
+    is in seconds.
     """
 
     subdir: str
@@ -44,6 +45,7 @@ class Solve:
     specs: tuple[str, ...]
     virtual_packages: tuple[VirtualPackage, ...] = ()
     locked: tuple[LockedRecord, ...] = ()
+    upgrade: tuple[str, ...] = ()
     exclude_newer: str = ""
     cache_dir: Path
     offline: bool = False
@@ -106,16 +108,18 @@ async def _solve(problem: Solve, specs: Sequence[MatchSpec]) -> tuple[SolvedReco
 async def _found(
     problem: Solve, gateway: Gateway, specs: Sequence[MatchSpec]
 ) -> list[RepoDataRecord]:
-    from rattler.exceptions import SolverError
-
+    # A gateway reads of a package only what its spec admits. Strict priority then overlooks that
+    # an earlier channel has the package at all, and reasons say that it is not there. With the
+    # bare names beside the specs, all candidates are known.
+    specs = [*specs, *_parsed({_name(spec) for spec in specs})]
     locked = await _locked(problem, gateway)
-    try:
-        return await _ask(problem, gateway, specs, locked)
-    except SolverError:
-        # A gateway reads only what the specs admit, and then says of the rest that it is not
-        # there. With the bare names beside them, the second answer knows all candidates.
-        bare = _parsed({_name(spec) for spec in specs})
-        return await _ask(problem, gateway, [*specs, *bare], locked)
+    newest: list[str] = []
+    if locked and problem.upgrade:
+        # What is locked holds back what depends on it: the best release of what is to move is
+        # that of a solve from nothing.
+        free = await _ask(problem, gateway, specs, ())
+        newest = [_exactly(one) for one in free if one.name.normalized in problem.upgrade]
+    return await _ask(problem, gateway, specs, locked, newest)
 
 
 async def _facts(problem: Solve, gateway: Gateway) -> Facts:
@@ -179,6 +183,7 @@ async def _ask(
     gateway: Gateway,
     specs: Sequence[MatchSpec],
     locked: Sequence[RepoDataRecord],
+    constraints: Sequence[str] = (),
 ) -> list[RepoDataRecord]:
     from rattler import Channel, ChannelPriority
     from rattler import solve as rattler_solve
@@ -189,6 +194,7 @@ async def _ask(
         gateway=gateway,
         platforms=[problem.subdir, "noarch"],  # type: ignore[list-item] # any of conda's subdirs
         locked_packages=locked,
+        constraints=_parsed(constraints),
         virtual_packages=_virtual(problem.virtual_packages),
         timeout=timedelta(seconds=problem.timeout),
         channel_priority=ChannelPriority.Strict,
@@ -214,7 +220,8 @@ def _gateway(problem: Solve) -> Gateway:
 
 async def _locked(problem: Solve, gateway: Gateway) -> list[RepoDataRecord]:
     """The records that the channels have for what is locked: a lock file knows less of them."""
-    wanted = {(one.name, one.version, one.build, one.subdir) for one in problem.locked}
+    kept = (one for one in problem.locked if one.name not in problem.upgrade)
+    wanted = {(one.name, one.version, one.build, one.subdir) for one in kept}
     if not wanted:
         return []
     names = {name for name, *_ in wanted}
@@ -225,6 +232,10 @@ async def _locked(problem: Solve, gateway: Gateway) -> list[RepoDataRecord]:
 def _identity(record: RepoDataRecord) -> tuple[str, str, str, str]:
     name, version = record.name.normalized, str(record.version)
     return name, version, str(record.build), str(record.subdir)
+
+
+def _exactly(record: RepoDataRecord) -> str:
+    return f"{record.name.normalized}[version='=={record.version}',build='{record.build}']"
 
 
 def _parsed(specs: Iterable[str]) -> list[MatchSpec]:

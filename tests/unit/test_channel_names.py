@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from envbuild.resolve.channel_names import channel_addresses, localize, spec_name
+from envbuild.resolve.channel_names import channel_addresses, clarify, localize, spec_name
 
 FORGE = ("conda-forge", "https://conda.anaconda.org/conda-forge")
 
@@ -77,3 +77,21 @@ def test_the_channel_of_a_spec_becomes_an_address(spec: str, localized: str) -> 
 )
 def test_the_name_of_a_spec_is_what_stands_before_its_conditions(spec: str) -> None:
     assert spec_name(spec) == "numpy"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("numpy =1.2 py38*", "numpy[version='=1.2',build='py38*']"),
+        ("numpy * py38*", "numpy[version='*',build='py38*']"),
+        ("forge::numpy===1.2", "forge::numpy[version='=1.2']"),
+        ("forge::numpy===1.2=h1_0", "forge::numpy[version='=1.2',build='h1_0']"),
+        ("forge::numpy===1.2[build=h*]", "forge::numpy[version='=1.2',build='h*']"),
+        ("forge::numpy=[build=h*]", "forge::numpy[build=h*]"),
+        ("forge::numpy==1.2=h1_0", "forge::numpy==1.2=h1_0"),
+        ("numpy >=1,<2", "numpy >=1,<2"),
+        ("https://host/ch::numpy[version='>=1,<2']", "https://host/ch::numpy[version='>=1,<2']"),
+    ],
+)
+def test_what_conda_lock_writes_gets_one_meaning(written: str, meant: str) -> None:
+    assert clarify(written) == meant
