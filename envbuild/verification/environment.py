@@ -35,8 +35,16 @@ _NO_PIP = "No module named pip"
 def install_bundle(
     sandbox: Sandbox, *, folder: Path, target: Path, python: str, env: Mapping[str, str]
 ) -> StepResult:
-    """``install.sh`` of the bundle itself, in the sandbox, as it is used at its destination."""
-    argv = ("sh", str(folder / "install.sh"), str(target), "--python", python)
+    """``install.sh`` of the bundle itself, in the sandbox, as it is used at its destination.
+
+    Without a ``python`` it finds one, as for a bundle with conda packages.
+    """
+    argv = (
+        "sh",
+        str(folder / "install.sh"),
+        str(target),
+        *(("--python", python) if python else ()),
+    )
     try:
         done = sandbox.run(argv, env=env, timeout=PATIENCE_S)
     except ToolError as error:

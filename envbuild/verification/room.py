@@ -29,7 +29,9 @@ _ALLOW = "try: --allow-network, which proves less"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """``python`` makes the environment; ``env`` is all that programs get."""
+    """``python`` makes the environment, and is empty where that brings its own; ``env`` is all that
+    programs get.
+    """
 
     sandbox: Sandbox
     python: str
@@ -38,7 +40,11 @@ class Room:
     def env_for(self, venv: Path) -> dict[str, str]:
         """The variables once ``venv`` is there: as if it were activated."""
         path = f"{venv / 'bin'}{os.pathsep}{self.env['PATH']}"
-        return {**self.env, "PATH": path, "VIRTUAL_ENV": str(venv)}
+        return {
+            **self.env,
+            "PATH": path,
+            "VIRTUAL_ENV" if self.python else "CONDA_PREFIX": str(venv),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,8 @@ class Search:
     """What a room is looked for with.
 
     ``image`` is the base image that may stand in for this machine, empty where it may not;
-    ``readable`` and ``writable`` are the folders that must be seen in there.
+    ``readable`` and ``writable`` are the folders that must be seen in there. An environment of
+    conda's ``brings_python``.
     """
 
     target: Target
@@ -73,6 +80,7 @@ class Search:
     allow_network: bool
     ambient: Ambient
     runner: Runner
+    brings_python: bool = False
 
     def find(self, stack: ExitStack) -> Found:
         """The first of: a namespace, a container, the open where that is allowed.
@@ -83,27 +91,31 @@ class Search:
             UsageError: ``python_exe`` is no Python, or another than the lock is for.
         """
         env = quiet_environment(plain_environment(self.ambient.environ, home=self._home()))
-        interpreter = find_interpreter(
-            self.target, given=self.python_exe, ambient=self.ambient, runner=self.runner
-        )
-        python = str(interpreter.exe) if interpreter else ""
+        python = "" if self.brings_python else self._interpreter()
+        ready = bool(python) or self.brings_python
         namespace, refusals = find_namespace(self.runner, env)
-        if namespace is not None and python:
+        if namespace is not None and ready:
             step = passed(NO_NETWORK, f"{namespace.description}: only loopback is up")
             return Found(step=step, room=Room(sandbox=namespace, python=python, env=env))
-        if not python:
+        if not ready:
             minor = ".".join(map(str, self.target.python_minor))
             refusals = [f"no CPython {minor} on this machine; try: --python-exe EXE"]
         contained = self._contained(stack, refusals)
         if contained is not None:
             return contained
-        if self.allow_network and python:
+        if self.allow_network and ready:
             step = skipped(NO_NETWORK, f"the network was in reach: {'; '.join(refusals)}")
             room = Room(sandbox=Open(runner=self.runner), python=python, env=env)
             return Found(step=step, room=room)
-        if not python:
+        if not ready:
             return Found(step=failed(NO_NETWORK, "there is nothing to run it on", *refusals))
         return Found(step=failed(NO_NETWORK, "isolation is not possible here", *refusals, _ALLOW))
+
+    def _interpreter(self) -> str:
+        found = find_interpreter(
+            self.target, given=self.python_exe, ambient=self.ambient, runner=self.runner
+        )
+        return str(found.exe) if found else ""
 
     def _contained(self, stack: ExitStack, refusals: list[str]) -> Found | None:
         """A container of the base image, or None and one refusal more."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import uv
-from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from envbuild.ambient import Ambient
 from envbuild.emit.bundle import check_files
@@ -38,8 +38,10 @@ __all__ = ["CHECKSUMS", "Session", "index_options", "mlflow_version"]
 
 CHECKSUMS = "checksums"
 
+_MLFLOW = ("mlflow", "mlflow-skinny")
 _NOTHING_RAN = "nothing was run"
 _TAMPERED = "its files are not what was made"
+_ONLY_BUNDLED = "a conda environment is verified as it is installed: from a bundle"
 _NO_MODEL = "no model was given; try: --model DIR"
 
 
@@ -122,6 +124,7 @@ class Session:
     def _find_room(self, ledger: Ledger, lock: PlatformLock, stack: ExitStack) -> Room | None:
         """The room with the step that tells of it; without one the ledger is blocked."""
         bundled = self.kind == "bundle"
+        conda = self._context.runtime == "conda"
         readable = [self.folder, PROBES]
         if self.model is not None:
             readable.append(self.model.path)
@@ -129,12 +132,14 @@ class Session:
             target=lock.target,
             python_exe=self.python_exe,
             # A context is installed on this machine, from the index; a container cannot use that.
-            image=self._context.base_image if bundled else "",
+            # The base of a conda environment has no Python that could prove where it is.
+            image=self._context.base_image if bundled and not conda else "",
             readable=tuple(readable),
             writable=self.work,
             allow_network=self.allow_network,
             ambient=self.ambient,
             runner=self.runner,
+            brings_python=conda,
         )
         rooms: list[Room] = []
 
@@ -177,6 +182,10 @@ class Session:
                 target=self._venv,
                 python=room.python,
                 env=room.env,
+            )
+        if self._context.runtime == "conda":
+            return failed(
+                environment.INSTALL, _ONLY_BUNDLED, "try: envbuild export, and verify that"
             )
         installer = environment.ContextInstaller(
             runner=self.runner,
@@ -230,10 +239,13 @@ def _edited(context: Context) -> tuple[str, ...]:
 
 
 def mlflow_version(lock: PlatformLock) -> str:
-    """The locked version of mlflow or mlflow-skinny."""
-    names = {canonicalize_name("mlflow"), canonicalize_name("mlflow-skinny")}
-    found = (package.version for package in lock.pylock.packages if package.name in names)
-    return next((str(version) for version in found if version is not None), "")
+    """The locked version of mlflow or mlflow-skinny, of whichever part."""
+    found = {str(package.name): package.version for package in lock.pylock.packages}
+    found |= {
+        package.name: Version(package.version) for package in lock.conda if package.name in _MLFLOW
+    }
+    versions = (found.get(name) for name in _MLFLOW)
+    return next((str(version) for version in versions if version is not None), "")
 
 
 def index_options(lock: PlatformLock) -> tuple[str, ...]:

@@ -122,6 +122,7 @@ def test_a_bundle_has_every_package_and_a_channel_of_its_own(bundle: Bundle) -> 
         *(f"channel/noarch/{name}" for name in tool_files(bundle)),
         "channel/noarch/repodata.json",
         "conda-linux-64.lock",
+        "conda-lock.yml",
         "create_prefix.py",
         "install.py",
         "install.sh",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from envbuild.emit.conda_files import conda_lock_text, explicit_name, explicit_text
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.context import Context
+from envbuild.locking.header import CONDA_LOCK, Serving
 from envbuild.resolve.conda_interface import CondaPackage
 from tests.support.conda_channel import Channel
 from tests.support.conda_installing import solve_from
-from tests.support.contexts import context_of, lock_of
+from tests.support.contexts import SERVING, context_of, lock_of
 
 __all__ = ["MIXED", "conda_context", "conda_lock"]
 
@@ -33,12 +35,22 @@ def conda_lock(
     return replace(lock, conda=packages)
 
 
-def conda_context(folder: Path, lock: PlatformLock) -> Context:
-    """A written context with this lock."""
-    context = context_of(folder, lock)
-    name = lock.target.platform.name
-    header = replace(context.headers[name], runtime="conda")
-    return replace(context, runtime="conda", locks={name: lock}, headers={name: header})
+def conda_context(
+    folder: Path,
+    lock: PlatformLock,
+    *,
+    serving: Serving = SERVING,
+    files: Mapping[str, str] | None = None,
+) -> Context:
+    """A written context with this lock, and ``files`` beside what every context has; read back."""
+    channels = sorted({package.channel for package in lock.conda})
+    name = explicit_name(lock.target.platform.name)
+    written = {
+        **(files or {}),
+        name: explicit_text(lock),
+        CONDA_LOCK: conda_lock_text([lock], channels=channels, input_digest="0" * 64),
+    }
+    return context_of(folder, lock, files=written, serving=serving, runtime="conda")
 
 
 def _python(packages: Sequence[CondaPackage]) -> str:

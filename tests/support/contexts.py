@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.pylock import Pylock
@@ -21,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["context_of", "lock_of"]
+__all__ = ["SERVING", "context_of", "lock_of"]
 
 CARRIED = {
     "Dockerfile": "FROM python:3.11-slim\n",
@@ -52,6 +53,7 @@ def context_of(
     *locks: PlatformLock,
     files: Mapping[str, str | bytes] | None = None,
     serving: Serving = SERVING,
+    runtime: str = "pip",
 ) -> Context:
     """Write a context with these locks, and ``files`` beside what every context has; read back."""
     every = {**CARRIED, **(files or {})}
@@ -63,7 +65,7 @@ def context_of(
     platforms = tuple(sorted(lock.target.platform.name for lock in locks))
     for lock in locks:
         digests = {name: sha256_bytes(data[name]) for name in sorted(data)}
-        header = _header(lock, platforms, digests, serving)
+        header = replace(_header(lock, platforms, digests, serving), runtime=runtime)
         name = lock_name(lock.target.platform.name, platforms)
         (folder / name).write_text(pylock_text(header, lock.pylock))
     return read_context(folder)
