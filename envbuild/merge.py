@@ -215,6 +215,7 @@ def _plan(placed: Placed, case: Case, python: Version, noticed: tuple[Notice, ..
         constraints=tuple(sorted(draft.constraints, key=sort_key)),
         index_options=case.spec.index_options if case.options.use_model_indexes else (),
         spec=case.spec,
+        names=case.options.name_map,
         changes=tuple(changes),
         notices=tuple(dict.fromkeys((*noticed, *placed.notices))),
     )

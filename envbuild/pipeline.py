@@ -408,7 +408,7 @@ def _conda_first(
 
     return CondaFirst(
         solver=solver or CondaLockSolver(ambient=ambient),
-        names=_name_map(options, ambient),
+        names=plan.names,
         options=conda_options(options, cwd=ambient.cwd),
         relaxed=options.relax,
         previous=previous.get(CONDA_LOCK, ""),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from envbuild.fs import sha256_file, sha256_tree
+from envbuild.merging.name_map import NameMap
 from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.platforms import parse_platform
@@ -48,7 +49,7 @@ _NO_INPUT = frozenset({"upgrade", "upgrade_packages", "cache_dir", "offline"})
 # The part of a line that says what it is about; the rest is what is asked of it.
 _SUBJECT = re.compile(
     r"for Python [^:]+"
-    r"|(?:(?:conda|constraint|environment|find-links|flavor|platform|relax) )?"
+    r"|(?:(?:conda|constraint|environment|find-links|flavor|name|platform|relax) )?"
     r"(?:--)?[^\s=<>!~;@\[]+"
 )
 
@@ -60,16 +61,18 @@ def describe_inputs(
     options: LockOptions,
     *,
     constraints: Sequence[PipRequirement] = (),
+    names: NameMap | None = None,
 ) -> tuple[str, ...]:
     """One line for each thing the lock depends on, sorted: ``conda.yaml: scikit-learn==0.24.1``.
 
-    ``constraints`` are those of the user's own constraint files. No positions, comments or order
+    ``constraints`` are those of the user's own constraint files, ``names`` holds their own names of
+    conda packages. No positions, comments or order
     of lines; no credentials. Files of the model that are installed count by their sha256.
 
     Raises:
         ModelError: a file that the environment installs is not in the model.
     """
-    asked = describe_request(model, spec, options, constraints=constraints)
+    asked = describe_request(model, spec, options, constraints=constraints, names=names)
     return tuple(sorted({*asked, *describe_server(server)}))
 
 
@@ -79,6 +82,7 @@ def describe_request(
     options: LockOptions,
     *,
     constraints: Sequence[PipRequirement] = (),
+    names: NameMap | None = None,
 ) -> frozenset[str]:
     """The lines of the model and the user, without those of the server."""
     return frozenset(
@@ -87,6 +91,7 @@ def describe_request(
             *_model_lines(model),
             *_spec_lines(model, spec),
             *(f"{_plain(entry.origin.file)}: constraint {entry.pep508()}" for entry in constraints),
+            *_name_lines(options, names),
             *(f"option: {line}" for line in _option_lines(options)),
         )
     )
@@ -199,6 +204,12 @@ def _spec_lines(model: Model, spec: EnvSpec) -> Iterator[str]:
     yield from _index_lines(spec.index_options)
 
 
+def _name_lines(options: LockOptions, names: NameMap | None) -> Iterator[str]:
+    """What the user's own name map says; the shipped one changes with envbuild."""
+    for conda, pypi in names.overrides.items() if names else ():
+        yield f"{_plain(options.name_map)}: name {conda} = {' '.join(pypi) or 'nothing'}"
+
+
 def _index_lines(options: Iterable[IndexOption]) -> Iterator[str]:
     """A line for each kind of option in a file; the order of its values may be their priority."""
 
@@ -228,6 +239,8 @@ def _option_lines(options: LockOptions) -> Iterator[str]:
         match value:
             case bool():
                 yield f"{name} {'yes' if value else 'no'}"
+            case str() if name == "name-map":
+                pass  # what stands in it counts
             case str():
                 yield f"{name} {value}"
             case _ if name == "constraint-files":

@@ -121,6 +121,7 @@ def make_lock(
         plan.server,
         options,
         constraints=[entry for entry in plan.constraints if entry.origin.side == "option"],
+        names=plan.names,
     )
     found = [notice for resolution in resolutions for notice in resolution.notices]
     base_image = options.base_image or default_base_image(plan.python, platforms)

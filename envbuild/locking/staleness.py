@@ -9,7 +9,7 @@ from pathlib import Path
 from envbuild import __version__
 from envbuild.ambient import Ambient
 from envbuild.endpoints import BUILT_IN
-from envbuild.errors import LockFileError, ProfileError
+from envbuild.errors import LockFileError, ProfileError, UsageError
 from envbuild.fs import sha256_file
 from envbuild.locking.header import (
     Header,
@@ -26,6 +26,7 @@ from envbuild.locking.inputs import (
     digest_inputs,
     restore_options,
 )
+from envbuild.merging.name_map import NameMap, load_name_map
 from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.spec import PipRequirement, parse_environment, parse_requirements
@@ -129,7 +130,16 @@ def _input_changes(
             unreadable.append(f"{name}: cannot be read, and the lock depends on it")
         else:
             constraints += parse_requirements(text, file=name, side="option")
-    now = describe_request(model, parse_environment(model), options, constraints=constraints)
+    names: NameMap | None = None
+    if options.name_map:
+        try:
+            text = (cwd / options.name_map).read_text(encoding="utf-8")
+            names = load_name_map().with_overrides(text, where=options.name_map)
+        except (OSError, UnicodeDecodeError, UsageError):
+            unreadable.append(f"{options.name_map}: cannot be read, and the lock depends on it")
+    now = describe_request(
+        model, parse_environment(model), options, constraints=constraints, names=names
+    )
     return (*unreadable, *compare_inputs(header.inputs, now | server))
 
 

@@ -52,6 +52,7 @@ class Plan:
     notices: tuple[Notice, ...] = ()
     conda: tuple[CondaRequirement, ...] = ()
     channels: tuple[str, ...] = field(default=(), repr=False)  # may hold credentials
+    names: NameMap = field(default_factory=load_name_map, repr=False, compare=False)
 
 
 def applies(requirement: PipRequirement, target: Target) -> bool:
