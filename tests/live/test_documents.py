@@ -17,7 +17,7 @@ from tests.support.paths import FIXTURES, MODELS, ROOT
 
 pytestmark = pytest.mark.live
 
-PAGES = ("tutorial/first-lock.md", "how-to/ci.md", "how-to/air-gap.md")
+PAGES = ("tutorial/first-lock.md", "how-to/ci.md", "how-to/air-gap.md", "how-to/fleets.md")
 
 
 @pytest.mark.needs_python("3.7")
@@ -29,6 +29,8 @@ def test_the_commands_of_a_page_work(
     shutil.copytree(FIXTURES, tmp_path / "fixtures")
     if not page.startswith("tutorial/"):
         shutil.copytree(MODELS / "seed", tmp_path / "model")
+    for name in ("red", "team/white"):
+        shutil.copytree(MODELS / "seed", tmp_path / "models" / name)
     if page == "how-to/ci.md":  # it begins where a context is already there
         _run("envbuild lock model/ -o model-env", tmp_path, python)
     script = scripts(ROOT / "docs" / page).replace("/tmp/", f"{tmp_path}/")
