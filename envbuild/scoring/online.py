@@ -54,6 +54,8 @@ DATA_KEYS = ("input_data", "dataframe_split", "dataframe_records", "instances", 
 MEDIA_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded")
 MAX_BYTES = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 1024)
 MAX_PROBLEMS = 20
+MAX_DIMENSIONS = 32  # numpy before 2 has no more
+TOO_DEEP = "the body is nested too deeply"
 # How the names of mlflow's functions that check an input begin.
 MLFLOW_CHECKS = ("_enforce_", "_validate_prediction_input", "_validate_model_input")
 
@@ -167,6 +169,8 @@ class Scorer:
             data = enforce_input(key, data, self.signature, problems)
         except OverflowError:
             raise RequestError("a number is too large") from None
+        except RecursionError:
+            raise RequestError(TOO_DEEP) from None
         if problems:
             raise RequestError("the request does not fit the model's signature", problems)
         return data, params
@@ -347,7 +351,7 @@ def parse(body, charset=None):
             json.dumps(document, ensure_ascii=False).encode()
         return document
     except RecursionError:
-        raise RequestError("the body is nested too deeply") from None
+        raise RequestError(TOO_DEEP) from None
     except UnicodeEncodeError:
         raise RequestError("the body has half a character: a surrogate without its pair") from None
     except json.JSONDecodeError as error:
@@ -684,9 +688,15 @@ def to_tensor(data, field, problems, *, is_cells=False):
 
 
 def flatten(data):
-    """The scalars in nested lists and the shape, which is None when it is ragged."""
+    """The scalars in nested lists and the shape, which is None when it is ragged.
+
+    Raises:
+        RequestError: no array has so many dimensions.
+    """
     level, shape = [data], []
     while set(map(type, level)) == {list}:
+        if len(shape) == MAX_DIMENSIONS:
+            raise RequestError(TOO_DEEP)
         sizes = set(map(len, level))
         if len(sizes) > 1:
             return level, None

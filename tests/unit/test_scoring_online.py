@@ -25,6 +25,7 @@ from tests.support.scoring import (
     column,
     online,
     scorer,
+    tensor,
 )
 
 INPUTS = [column("double", "a"), column("string", "b")]
@@ -209,6 +210,19 @@ def test_no_body_makes_the_script_fail(data: object, key: str) -> None:
         made = scorer(inputs, params=[{"name": "a", "type": "long", "default": 1}])
         with contextlib.suppress(online().RequestError):
             made.enforce(online().parse(body))
+
+
+@pytest.mark.parametrize("inputs", [None, [tensor("object", [-1])], [column({"type": "any"}, "a")]])
+@pytest.mark.parametrize("depth", [33, 70, 480, 900, 980])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}"), ('{"a":[', "]}")])
+def test_no_depth_makes_the_script_fail(
+    inputs: list[object] | None, depth: int, left: str, right: str
+) -> None:
+    made = scorer(inputs)
+    for key in ("inputs", "input_data"):
+        body = f'{{"{key}": {left * depth}1{right * depth}}}'
+        with contextlib.suppress(online().RequestError):
+            made.enforce(online().parse(body.encode()))
 
 
 # --- parameters --------------------------------------------------------------------------------
