@@ -1,123 +1,247 @@
-"""What the online script's enforcement costs, beside a script that only reads with pandas.
+"""What a request to ``/score`` costs, with and without the enforcement of the signature.
 
-    python benchmarks/scoring.py
+    python benchmarks/scoring.py               print it
+    python benchmarks/scoring.py --publish     also rewrites docs/explanation/benchmarks.md
 
-Both parse the same body, call ``predict`` of the same model (which enforces the signature once
-more, as mlflow always does) and encode the answer. Times are CPU time, in turns, so that other work
-on the machine does not count; printed is the median.
+Real servers with one worker each answer the same request in turn, over connections that stay open.
+The model does next to nothing, so that what is around it counts in full.
 """
 
 from __future__ import annotations
 
+import argparse
+import http.client
 import json
-import statistics
+import os
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from tests.support.scoring import online
+from benchmarks.report import replace_block  # noqa: E402
+from tests.support.interpreters import find_interpreter  # noqa: E402
+from tests.support.scoring import SCORING  # noqa: E402
+from tests.support.scoring_environments import Environment, make_environment  # noqa: E402
+from tests.support.scoring_servers import free_port, running  # noqa: E402
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
+PYTHON = "3.12"
+PACKAGES = ("mlflow==3.17.2", "azureml-inference-server-http==1.5.1")
+RESULTS = ROOT / "benchmarks" / "results" / "scoring.json"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 COLUMNS = 13
 TYPES = ("long", "double", "string")
-TURNS = {1: 1000, 1000: 200}
+TURNS = {1: 1000, 1000: 250}
+OURS, STOCK, BARE, MLFLOW = (
+    "envbuild's script",
+    "bare script, mlflow enforces",
+    "bare script, nothing enforces",
+    "mlflow's own server",
+)
+
+_PREDICT = """
+def predict(self, context, data):
+    return data["c0"].to_numpy()
+"""
+# What people write, without checks. MLflow enforces a signature in ``predict``, after pandas
+# guessed the types; the same model saved without one is enforced by nothing.
+_SCRIPT = """
+import json, os
+import mlflow.pyfunc
+import pandas as pd
+
+def init():
+    global model
+    model = mlflow.pyfunc.load_model(os.path.join(os.environ["AZUREML_MODEL_DIR"], "NAMED"))
+
+def run(raw):
+    table = json.loads(raw)["input_data"]
+    frame = pd.DataFrame(table["data"], columns=table["columns"])
+    return model.predict(frame).tolist()
+"""
+_MODELS = {STOCK: "model", BARE: "unsigned"}
 
 
-class Model(Protocol):
-    """A loaded model."""
+@dataclass(slots=True, kw_only=True)
+class Contestant:
+    """A running server and what its answers took.
 
-    def predict(self, data: object) -> object: ...
+    ``times`` are seconds by rows of the request, ``processor`` those that its processes spent.
+    """
 
+    name: str
+    group: int
+    connection: http.client.HTTPConnection
+    path: str
+    key: str
+    times: dict[int, list[float]] = field(default_factory=dict)
+    processor: dict[int, float] = field(default_factory=dict)
 
-class Scorer(Protocol):
-    """What the script makes of a model."""
+    def ask(self, body: bytes) -> float:
+        """Seconds to the end of the answer."""
+        started = time.perf_counter()
+        self.connection.request("POST", self.path, body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        answer.read()
+        taken = time.perf_counter() - started
+        assert answer.status == 200, answer.status
+        return taken
 
-    model: Model
+    def spent(self) -> float:
+        """Seconds of processor that the processes of the server have had."""
+        ticks = 0
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                values = path.read_text().rpartition(") ")[2].split()
+            except OSError:
+                continue  # it has ended
+            if int(values[2]) == self.group:
+                ticks += int(values[11]) + int(values[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
-    def score(self, body: object) -> str: ...
+    def document(self) -> dict[str, object]:
+        """Every single time, in microseconds, and seconds of processor by rows of the request."""
+        times = {
+            rows: " ".join(f"{one * 1e6:.0f}" for one in all_) for rows, all_ in self.times.items()
+        }
+        return {"server": self.name, "microseconds": times, "processor": self.processor}
 
 
 def main() -> None:
     """Measure for one row and for a thousand."""
-    warnings.simplefilter("ignore")
-    script = online()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--publish", action="store_true", help="write results and page")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="envbuild-scoring-") as folder, ExitStack() as stack:
+        environment = prepare(Path(folder))
+        started = servers(environment, Path(folder))
+        contestants = [stack.enter_context(server) for server in started]
+        for rows, turns in TURNS.items():
+            measure(contestants, rows=rows, turns=turns)
+    text = report(contestants)
+    print(text)
+    if options.publish:
+        RESULTS.write_text(json.dumps([one.document() for one in contestants], indent=1) + "\n")
+        replace_block(PAGE, "scoring", text)
+
+
+def prepare(folder: Path) -> Environment:
+    """The environment of all servers, with the model."""
+    interpreter = find_interpreter(PYTHON)
+    assert interpreter is not None
+    environment = make_environment(folder, interpreter, PACKAGES)
     inputs = [{"name": f"c{i}", "type": TYPES[i % len(TYPES)]} for i in range(COLUMNS)]
-    with tempfile.TemporaryDirectory() as folder:
-        scorer = script.load(save_model(Path(folder) / "model", inputs))
-    for rows, turns in TURNS.items():
-        body = request(rows)
-        bare, full = medians(
-            turns, bare_script(script, scorer, body), full_script(script, scorer, body)
-        )
-        print(
-            f"{rows:5} rows: {bare:6.3f} ms bare, {full:6.3f} ms enforced, {full / bare - 1:+.1%}"
-        )
+    environment.save_model("model", inputs, _PREDICT)
+    environment.save_model("unsigned", (), _PREDICT)
+    return environment
 
 
-def save_model(path: Path, inputs: list[dict[str, str]]) -> str:
-    """A model that does next to nothing."""
-    import mlflow.pyfunc
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types.schema import Schema
+def servers(environment: Environment, folder: Path) -> Iterator[AbstractContextManager[Contestant]]:
+    """Every server, not yet started."""
+    ours = (SCORING / "online.py").read_text(encoding="utf-8")
+    yield azure(OURS, environment, folder / "ours", ours)
+    for name, model in _MODELS.items():
+        yield azure(name, environment, folder / f"bare-{model}", _SCRIPT.replace("NAMED", model))
+    yield mlflow(environment, folder / "mlflow")
 
-    class First(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
-        def predict(self, context: object, model_input: DataFrame) -> object:
-            del context
-            return model_input["c0"].to_numpy()
 
-    mlflow.pyfunc.save_model(
-        str(path),
-        python_model=First(),
-        signature=ModelSignature(Schema.from_json(json.dumps(inputs))),
-        pip_requirements=[],
+@contextmanager
+def azure(name: str, environment: Environment, folder: Path, script: str) -> Iterator[Contestant]:
+    """The Azure ML server with a script."""
+    folder.mkdir()
+    (folder / "score.py").write_text(script, encoding="utf-8")
+    port = free_port()
+    argv = (
+        *(str(environment.bin / "azmlinfsrv"), "--entry_script", "score.py"),
+        *("--model_dir", str(environment.folder), "--port", str(port)),
     )
-    return str(path)
+    variables = {"WORKER_COUNT": "1", "MLFLOW_MODEL_FOLDER": "model"}
+    with running(argv, folder, environment, port=port, **variables) as process:
+        yield contestant(name, process.pid, port, path="/score", key="input_data")
 
 
-def request(rows: int) -> bytes:
+@contextmanager
+def mlflow(environment: Environment, folder: Path) -> Iterator[Contestant]:
+    """``mlflow models serve``."""
+    folder.mkdir()
+    port = free_port()
+    argv = (
+        *(str(environment.bin / "mlflow"), "models", "serve", "--env-manager", "local"),
+        *("-m", str(environment.folder / "model"), "-p", str(port), "-w", "1"),
+    )
+    with running(argv, folder, environment, port=port, ready="/ping") as process:
+        yield contestant(MLFLOW, process.pid, port, path="/invocations", key="dataframe_split")
+
+
+def contestant(name: str, group: int, port: int, *, path: str, key: str) -> Contestant:
+    """A contestant with an open connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    return Contestant(name=name, group=group, connection=connection, path=path, key=key)
+
+
+def measure(contestants: Sequence[Contestant], *, rows: int, turns: int) -> None:
+    """Ask each in turn, after a tenth as many requests that do not count."""
+    bodies = {one.name: request(one.key, rows) for one in contestants}
+    for one in contestants:
+        for _ in range(turns // 10):
+            one.ask(bodies[one.name])
+    before = {one.name: one.spent() for one in contestants}
+    for turn in range(turns):
+        first = turn % len(contestants)
+        for one in (*contestants[first:], *contestants[:first]):
+            one.times.setdefault(rows, []).append(one.ask(bodies[one.name]))
+    for one in contestants:
+        one.processor[rows] = one.spent() - before[one.name]
+
+
+def request(key: str, rows: int) -> bytes:
     """A split table."""
-    values: tuple[Callable[[int], object], ...] = (int, lambda i: i + 0.5, lambda i: f"text {i}")
+    values = (int, lambda row: row + 0.5, lambda row: f"text {row}")
     data = [[values[i % len(TYPES)](row) for i in range(COLUMNS)] for row in range(rows)]
-    table = {"columns": [f"c{i}" for i in range(COLUMNS)], "data": data}
-    return json.dumps({"input_data": table}).encode()
+    return json.dumps({key: {"columns": [f"c{i}" for i in range(COLUMNS)], "data": data}}).encode()
 
 
-def bare_script(script: ModuleType, scorer: Scorer, body: bytes) -> Callable[[], object]:
-    """The table as pandas reads it."""
-    import pandas as pd
-
-    def score() -> object:
-        table = script.parse(body)["input_data"]
-        frame = pd.DataFrame(table["data"], columns=table["columns"])
-        return script.encode(scorer.model.predict(frame))
-
-    return score
+def report(contestants: Sequence[Contestant]) -> str:
+    """A table for each size of request."""
+    return "\n".join(section(contestants, rows) for rows in TURNS)
 
 
-def full_script(script: ModuleType, scorer: Scorer, body: bytes) -> Callable[[], object]:
-    """The script as it is."""
-    return lambda: scorer.score(script.parse(body))
+def section(contestants: Sequence[Contestant], rows: int) -> str:
+    """Quantiles, rate, and what each takes as a multiple of what enforces nothing."""
+    body = len(request("input_data", rows))
+    head = (
+        f"### {rows} row{'s' if rows > 1 else ''} of {COLUMNS} columns: "
+        f"{body:,} bytes, {TURNS[rows]} requests to each\n\n"
+        "| | p50 ms | p99 ms | requests a second | processor ms | p50 ratio | processor ratio |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    )
+    base = next(one for one in contestants if one.name == BARE)
+    return head + "".join(line(one, base, rows) for one in contestants)
 
 
-def medians(turns: int, *actions: Callable[[], object]) -> list[float]:
-    """Milliseconds of CPU time of each action, run in turns."""
-    times: list[list[float]] = [[] for _ in actions]
-    for turn in range(turns + turns // 10):
-        for action, taken in zip(actions, times, strict=True):
-            started = time.process_time()
-            action()
-            if turn >= turns // 10:
-                taken.append((time.process_time() - started) * 1000)
-    return [statistics.median(taken) for taken in times]
+def line(one: Contestant, base: Contestant, rows: int) -> str:
+    """One server."""
+    times = one.times[rows]
+    processor = one.processor[rows] / len(times)
+    ratios = (
+        quantile(times, 0.5) / quantile(base.times[rows], 0.5),
+        one.processor[rows] / base.processor[rows],
+    )
+    return (
+        f"| {one.name} | {quantile(times, 0.5) * 1000:.2f} | {quantile(times, 0.99) * 1000:.2f} "
+        f"| {len(times) / sum(times):.0f} | {processor * 1000:.2f} "
+        f"| {ratios[0]:.2f} | {ratios[1]:.2f} |\n"
+    )
+
+
+def quantile(times: Sequence[float], part: float) -> float:
+    """The time that this part of the requests took at most."""
+    return sorted(times)[min(len(times) - 1, round(part * len(times)))]
 
 
 if __name__ == "__main__":

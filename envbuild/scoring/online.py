@@ -19,6 +19,7 @@ messages of exceptions, which may quote it. ``ENVBUILD_MAX_REQUEST_BYTES`` bound
 """
 
 import base64
+import copy
 import datetime as dt
 import decimal
 import itertools
@@ -186,7 +187,19 @@ def load(path):
     log(f"loaded the model at {path}")
     if signature.fields is None:
         log("the model has no input signature: requests are passed on unchecked")
+    elif not signature.from_type_hint and all(is_known(field.type) for field in signature.fields):
+        check_once(model)
     return Scorer(model, signature)
+
+
+def check_once(model):
+    """Spare ``predict`` mlflow's check of the input, which costs more than all of this script.
+
+    It finds nothing in what this script lets through, and changes nothing. Params are left to it.
+    """
+    signature = copy.copy(model.metadata.signature)
+    signature.inputs = None
+    model.metadata.signature = signature
 
 
 def worded(error):
@@ -225,7 +238,8 @@ class Field(NamedTuple):
     """An input or parameter of a signature.
 
     ``type`` is the name of a scalar type, or a pair: ("array", type), ("map", type),
-    ("object", {name: Field}), ("any", None). ``shape`` is None except for tensors.
+    ("object", {name: Field}), ("any", None), ("unknown", None) for what mlflow alone can check.
+    ``shape`` is None except for tensors.
     """
 
     name: Any
@@ -313,7 +327,17 @@ def read_type(entry):
     if name == "object":
         properties = entry["properties"].items()
         return "object", {key: read_field(dict(value, name=key)) for key, value in properties}
-    return name if name in COLUMN_TYPES else ("any", None)
+    return name if name in COLUMN_TYPES else ("any" if name == "any" else "unknown", None)
+
+
+def is_known(type_):
+    """Whether this script checks every part of a type."""
+    if isinstance(type_, str):
+        return True
+    kind, inner = type_
+    if kind == "object":
+        return all(is_known(field.type) for field in inner.values())
+    return kind == "any" or (kind != "unknown" and is_known(inner))
 
 
 # --- the request -------------------------------------------------------------------------------
@@ -586,6 +610,7 @@ def to_frame(table, fields, problems):
 
 # What a nested type is in Python, and what stands for nothing where it is optional.
 NESTED = {"array": (list, []), "object": (dict, {}), "map": (dict, {})}
+OPEN = (("any", None), ("unknown", None))
 
 
 def convert_nested(value, field, spot, problems):
@@ -597,7 +622,7 @@ def convert_nested(value, field, spot, problems):
     python_type, nothing = NESTED.get(kind, ((bool, int, float, str), None))
     empty = value is None or value == nothing
     is_nan = isinstance(value, float) and math.isnan(value)
-    if value is not ABSENT and (kind == "any" or (empty and inner == ("any", None))):
+    if value is not ABSENT and (field.type in OPEN or (empty and inner in OPEN)):
         return value
     if not field.required and (empty or value is ABSENT or is_nan):
         return value if empty else None
@@ -748,9 +773,9 @@ def json_type(value):
 
 def describe(type_):
     """A type of the signature in words."""
-    if isinstance(type_, str) or type_[0] in ("object", "any"):
-        return type_ if isinstance(type_, str) else type_[0]
-    return f"{type_[0]} of {describe(type_[1])}"
+    if isinstance(type_, str):
+        return type_
+    return f"{type_[0]} of {describe(type_[1])}" if type_[0] in ("array", "map") else type_[0]
 
 
 def object_array(values):

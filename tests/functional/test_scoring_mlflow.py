@@ -131,9 +131,30 @@ def test_a_model_without_signature_is_said_once(
     assert capsys.readouterr().err == ""
 
 
+def test_what_the_script_has_checked_is_not_checked_again(
+    loaded: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = loaded(COLUMNS)
+    monkeypatch.setattr("mlflow.pyfunc._enforce_schema", None)
+    assert made.score({"input_data": [{"b": "x", "a": 1}]}) == '[{"a": 1.0, "b": "x"}]'
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        {"type": "sparkml vector"},
+        {"type": "array", "items": {"type": "sparkml vector"}},
+        {"type": "object", "properties": {"p": {"type": "sparkml vector", "required": True}}},
+    ],
+)
+def test_what_only_mlflow_can_check_is_left_to_it(type_: object) -> None:
+    assert not online().is_known(online().read_type(type_))
+
+
 def test_what_only_mlflow_refuses_is_the_clients_fault(
     loaded: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(online(), "is_known", lambda type_: False)
     made = loaded(COLUMNS)
     monkeypatch.setattr(online(), "enforce_input", lambda key, data, signature, problems: data)
     with pytest.raises(online().RequestError) as caught:
