@@ -31,7 +31,7 @@ import sys
 import traceback
 import uuid
 import warnings
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 # Nothing in a scoring container may call home; to be said before mlflow is imported.
@@ -539,11 +539,15 @@ def match(table, fields, problems):
             raise RequestError(f"the model's signature has {counts}")
         return list(zip(fields, table.columns))
     sent = dict(zip(table.names, table.columns))
+    pairs = []
     for field in fields:
-        if field.required and field.label not in sent:
-            problems.append(Problem(field.label, None, describe(field.type), "nothing"))
-    present = [(field, sent[field.label]) for field in fields if field.label in sent]
-    return [(f, values if f.required else without_gaps(values)) for f, values in present]
+        label = field.label
+        if label in sent:
+            values = sent[label]
+            pairs.append((field, values if field.required else without_gaps(values)))
+        elif field.required:
+            problems.append(Problem(label, None, describe(field.type), "nothing"))
+    return pairs
 
 
 def without_gaps(values):
@@ -599,7 +603,7 @@ def to_frame(table, fields, problems):
             name = table.names[position] if table.names else position
         if isinstance(field.type, str):
             locate = partial(Spot, field.label)
-            columns[name] = convert(values, field.type, problems, locate, IN_COLUMN)
+            columns[name] = convert(values, field.type, problems, locate, in_column=True)
         else:
             columns[name] = [
                 convert_nested(value, field, Spot(field.label, row), problems)
@@ -786,21 +790,27 @@ def object_array(values):
     return array
 
 
-def convert(values, type_, problems, locate, special=None):
+def convert(values, type_, problems, locate, *, in_column=False):
     """Scalars as an array of exactly ``type_``, a column type of mlflow or a dtype of numpy.
 
     Types widen where no value changes, by the rules of ``_enforce_mlflow_datatype`` in
     mlflow/models/utils.py. The types that are present are looked at once, rows only on a mismatch;
     ``locate`` gives the spot of a position for the problems, and None is the result then.
-    ``special`` has the converters of types that are not numpy's own.
     """
-    dtype = np.dtype(COLUMN_TYPES.get(type_, type_))
-    converter = (special or IN_VALUE).get(type_) or BY_KIND.get(dtype.kind, to_objects)
+    converter, dtype = converter_to(type_, in_column)
     try:
         return converter(values, set(map(type, values)), dtype)
     except MismatchError as mismatch:
         problems += [Problem(*locate(i), type_, received) for i, received in mismatch.rows]
         return None
+
+
+@lru_cache(maxsize=None)
+def converter_to(type_, in_column):
+    """What converts to a type, and its dtype; a column may hold more than an array or object."""
+    dtype = np.dtype(COLUMN_TYPES.get(type_, type_))
+    special = IN_COLUMN if in_column else IN_VALUE
+    return special.get(type_) or BY_KIND.get(dtype.kind, to_objects), dtype
 
 
 def check(values, received):
@@ -947,7 +957,6 @@ COLUMN_TYPES = {
     "datetime": "datetime64[ns]",
 }
 IN_VALUE = {"binary": to_bytes}
-# A column may hold more than an array or an object may.
 IN_COLUMN = {
     "binary": partial(to_bytes, nullable=True),
     "boolean": partial(to_booleans, nullable=True),
