@@ -59,12 +59,15 @@ class Bench(Protocol):
 class CachedBuilder:
     """The ``Builder`` that asks ``bench`` what it has not built before.
 
-    Records, logs and work folders are below ``folder``, wheels in ``cache``.
+    Records, logs and work folders are below ``folder``, wheels in ``cache``. ``image_glibc`` is
+    what the base image is known to have: wheels are chosen for older systems too, but what has to
+    be built may need all that the image has.
     """
 
     bench: Bench
     folder: Path
     cache: ArtefactCache
+    image_glibc: tuple[int, int] = (0, 0)
 
     def build(self, problem: BuildProblem) -> BuiltWheel:
         """Build, or take from the cache what the same question gave before.
@@ -76,7 +79,7 @@ class CachedBuilder:
         record = self.folder / "wheels" / f"{key}.json"
         built = self._recall(record) or self._make(problem, key, record)
         # After it was kept: what took long to build is not built again only to be refused again.
-        check_glibc(built.file, built.glibc, problem.target)
+        check_glibc(built.file, built.glibc, max(problem.target.glibc, self.image_glibc))
         return built
 
     def _make(self, problem: BuildProblem, key: str, record: Path) -> BuiltWheel:

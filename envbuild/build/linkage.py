@@ -89,15 +89,15 @@ def check_machines(wheel: WheelFile, linkage: Linkage, target: Target) -> None:
         )
 
 
-def check_glibc(file: str, glibc: tuple[int, int] | None, target: Target) -> None:
-    """Refuse a wheel called ``file`` that needs a newer glibc than the target has.
+def check_glibc(file: str, glibc: tuple[int, int] | None, there: tuple[int, int]) -> None:
+    """Refuse a wheel called ``file`` that needs a newer glibc than is ``there``.
 
     Raises:
         BuildError: it does.
     """
-    if glibc is None or glibc <= target.glibc:
+    if glibc is None or glibc <= there:
         return
-    has, needs = (f"{major}.{minor}" for major, minor in (target.glibc, glibc))
+    has, needs = (f"{major}.{minor}" for major, minor in (there, glibc))
     raise BuildError(
         f"{file} was built against glibc {needs}; the target has {has}",
         remedy="--builder docker, or a newer --base-image at lock",

@@ -44,6 +44,7 @@ from envbuild.fetch.cache import ArtefactCache
 from envbuild.fetch.credentials import CredentialStore
 from envbuild.fetch.download import Artefact, Downloader
 from envbuild.fetch.transport import Transport, with_login
+from envbuild.images import glibc_floor
 from envbuild.locking.canonical import FILES, PlatformLock
 from envbuild.locking.context import Context
 from envbuild.locking.header import lock_name
@@ -181,7 +182,12 @@ def _builder(
             runner=runner,
             python_exe=options.python_exe,
         )
-    return CachedBuilder(bench=bench, folder=folder, cache=downloader.cache)
+    return CachedBuilder(
+        bench=bench,
+        folder=folder,
+        cache=downloader.cache,
+        image_glibc=glibc_floor(context.base_image),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +309,7 @@ class _Exporter:
                 names |= {"explicit": explicit_name(name), "rattler": tools["py-rattler"]}
             else:
                 names["tools"] = f"tools/{requirements}"
-            platforms.append(platform_entry(lock, names=names))
+            platforms.append(platform_entry(lock, wheels[name], names=names))
         return Entry.of_bytes(
             render_manifest(
                 self.context,

@@ -143,15 +143,22 @@ def render_manifest(
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def platform_entry(lock: PlatformLock, *, names: Mapping[str, str]) -> dict[str, Any]:
-    """What ``install.py`` needs to know of one platform; ``names`` are files of the bundle."""
+def platform_entry(
+    lock: PlatformLock, wheels: Sequence[HousedWheel], *, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """What ``install.py`` needs to know of one platform; ``names`` are files of the bundle.
+
+    Its glibc is the lock's, or what the newest of the wheels that were built here needs.
+    """
     target = lock.target
+    needed = [wheel.built.glibc for wheel in wheels if wheel.built and wheel.built.glibc]
+    glibc = max([*needed, target.glibc])
     return {
         "platform": target.platform.name,
         "system": target.platform.system,
         "machine": target.platform.machine,
         "python": str(target.python),
-        "glibc": f"{target.glibc[0]}.{target.glibc[1]}",
+        "glibc": f"{glibc[0]}.{glibc[1]}",
         **names,
     }
 

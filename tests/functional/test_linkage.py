@@ -96,7 +96,7 @@ def test_a_newer_glibc_than_the_base_image_has_is_refused(tmp_path: Path) -> Non
     linkage = read_linkage(wheel(module__so=module))
 
     with pytest.raises(BuildError) as caught:
-        check_glibc(FILE, linkage.glibc, TARGET)
+        check_glibc(FILE, linkage.glibc, TARGET.glibc)
 
     assert str(caught.value) == (
         f"{FILE} was built against glibc 2.99; the target has 2.28\n"
@@ -125,5 +125,5 @@ def test_what_fits_is_accepted(tmp_path: Path) -> None:
     linkage = read_linkage(made)
 
     check_machines(made, linkage, TARGET)
-    check_glibc(FILE, linkage.glibc, TARGET)
-    check_glibc(FILE, None, TARGET)
+    check_glibc(FILE, linkage.glibc, TARGET.glibc)
+    check_glibc(FILE, None, TARGET.glibc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,16 @@ def test_a_long_build_that_is_refused_for_its_glibc_is_not_done_again(
         )
 
     assert len(bench.workdirs) == 1
+
+
+def test_what_the_base_image_has_may_be_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = Linkage(glibc=(2, 36), libraries=(), machines=("x86_64",))
+    monkeypatch.setattr("envbuild.build.builder.read_linkage", lambda _: needs)
+    image = replace(builder(tmp_path, Bench(made(COMPILED))), image_glibc=(2, 36))
+
+    assert image.build(problem()).glibc == (2, 36)
 
 
 def test_a_failure_is_told_with_cause_last_lines_and_log(tmp_path: Path) -> None:

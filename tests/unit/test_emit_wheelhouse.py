@@ -1,17 +1,19 @@
-"""As of when builds take what they need."""
+"""As of when builds take what they need, and what they then need of the system."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from envbuild.build.interface import GitSource
+from envbuild.build.interface import BuiltWheel, GitSource
+from envbuild.emit.manifest import platform_entry
 from envbuild.emit.selection import ToBuild
 from envbuild.emit.tools import tools_published
-from envbuild.emit.wheelhouse import BuildClock
+from envbuild.emit.wheelhouse import BuildClock, HousedWheel
 from envbuild.platforms import Target, parse_platform
 from tests.support.contexts import lock_of
 
@@ -63,3 +65,41 @@ def test_the_clock_of_a_context_is_its_newest_file() -> None:
 
     assert BuildClock.of([lock_of(packages), lock_of("")]).newest == day("2025-01-01")
     assert BuildClock.of([lock_of("")]).newest is None
+
+
+def built(glibc: tuple[int, int] | None) -> HousedWheel:
+    file, sha256 = "spam-1.0-cp37-cp37m-linux_x86_64.whl", "a" * 64
+    wheel = BuiltWheel(
+        file=file,
+        path=Path(file),
+        sha256=sha256,
+        size=1,
+        version=Version("1.0"),
+        builder="test",
+        requirements=(),
+        libraries=(),
+        glibc=glibc,
+    )
+    return HousedWheel(
+        name=canonicalize_name("spam"),
+        version=wheel.version,
+        file=file,
+        path=wheel.path,
+        sha256=sha256,
+        size=wheel.size,
+        origin="",
+        choice=spam(None),
+        built=wheel,
+    )
+
+
+@pytest.mark.parametrize(
+    ("needs", "floor"),
+    [(((2, 29), (2, 31)), "2.31"), (((2, 17),), "2.28"), ((None,), "2.28"), ((), "2.28")],
+)
+def test_a_bundle_asks_for_what_its_built_wheels_need(
+    needs: tuple[tuple[int, int] | None, ...], floor: str
+) -> None:
+    entry = platform_entry(lock_of("", glibc=(2, 28)), [built(one) for one in needs], names={})
+
+    assert entry["glibc"] == floor

@@ -13,6 +13,9 @@ from envbuild.images import conda_base_image, cuda_release, glibc_floor
     [
         ("", (2, 28)),
         ("python:3.7.11-slim", (2, 28)),
+        ("python:3.11.9-slim", (2, 31)),
+        ("python:3.12.3-slim", (2, 36)),
+        ("python:3.12-bullseye", (2, 31)),
         ("registry.example/team/serving:7", (2, 28)),
         ("python:3.11-slim-bookworm", (2, 36)),
         ("python:3.12-trixie@sha256:0123", (2, 41)),
