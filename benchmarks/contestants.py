@@ -15,7 +15,16 @@ import yaml
 from benchmarks.cases import Case
 from benchmarks.timing import Program
 
-__all__ = ["ENVBUILD", "Bench", "environment", "lock_programs", "start_programs", "tool"]
+__all__ = [
+    "ENVBUILD",
+    "Bench",
+    "environment",
+    "lock_programs",
+    "merged_requirements",
+    "start_programs",
+    "tool",
+    "uv_compile",
+]
 
 # What our image of Debian 12 and newer can run; the floor that envbuild takes too.
 _PLATFORM = "x86_64-manylinux_2_28"
@@ -60,9 +69,7 @@ class Bench:
 
     def uv(self, output: Path) -> list[str]:
         """Bare uv on the requirements that envbuild merged."""
-        target = ["--python-version", self.case.python, "--python-platform", _PLATFORM]
-        command = [tool("uv"), "--no-config", "pip", "compile", "--quiet", "--generate-hashes"]
-        return [*command, *target, str(self.requirements), "--output-file", str(output)]
+        return uv_compile(self.requirements, self.case.python, output)
 
     def pip_compile(self, output: Path) -> list[str]:
         """pip-tools on the same; it solves for the Python that it runs on."""
@@ -119,6 +126,13 @@ def lock_programs(bench: Bench, *, slow: bool) -> Iterator[Program]:
     solvable = tuple(map(int, case.minor.split("."))) == sys.version_info[:2]
     if solvable and (slow or not case.slow_for_pip_compile):
         yield Program(name="pip-compile, cold", prepare=pip_compile, rounds=1)
+
+
+def uv_compile(requirements: Path, python: str, output: Path) -> list[str]:
+    """Bare uv, for the same target and with hashes."""
+    target = ["--python-version", python, "--python-platform", _PLATFORM]
+    command = [tool("uv"), "--no-config", "pip", "compile", "--quiet", "--generate-hashes"]
+    return [*command, *target, str(requirements), "--output-file", str(output)]
 
 
 def merged_requirements(context: Path) -> list[str]:

@@ -1,8 +1,10 @@
 """Measure envbuild against the tools it stands beside, whole processes, in turn.
 
-    python benchmarks/run.py lock                  five rounds; pip-compile on the smallest case
+    python benchmarks/run.py all                   everything below, and a table of ratios
+    python benchmarks/run.py lock                  locks, against uv; pip-compile on the smallest
     python benchmarks/run.py lock --slow           pip-compile on all that it can solve
     python benchmarks/run.py lock --case seed few --rounds 3
+    python benchmarks/run.py fleet --models 2000   registries, against uv on each of its models
     python benchmarks/run.py install               environments, against mlflow models prepare-env
     python benchmarks/run.py export                bundles, against pip download and a plain fetch
     python benchmarks/run.py COMMAND --publish     also rewrites docs/explanation/benchmarks.md
@@ -15,8 +17,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,91 +29,141 @@ from benchmarks.bundles import bundle_programs, locked_wheels  # noqa: E402
 from benchmarks.cases import CASES, Case  # noqa: E402
 from benchmarks.contestants import Bench, lock_programs, start_programs  # noqa: E402
 from benchmarks.environments import MLflow, environment_programs  # noqa: E402
-from benchmarks.report import machine, replace_block, table, write_json  # noqa: E402
+from benchmarks.fleets import Fleet, fleet_programs  # noqa: E402
+from benchmarks.report import (  # noqa: E402
+    Results,
+    append_history,
+    machine,
+    plot,
+    read_results,
+    replace_block,
+    summary,
+    table,
+    write_results,
+)
 from benchmarks.timing import Figures, run_in_turn  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
-Results = dict[str, tuple[Figures, ...]]
 PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
+PLOTS = PAGE.parent / "plots"
+
+Measured = dict[str, tuple[Figures, ...]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
-    cases = [case for case in CASES if case.name in options.case]
-    results = options.measure(cases, options)
-    sections = [f"### {title}\n\n{table(figures)}" for title, figures in results.items()]
-    text = "\n".join([about_machine(), *sections])
-    print(f"\n{text}")
-    if options.publish:
-        write_json(RESULTS / f"{options.command}.json", results)
-        replace_block(PAGE, options.command, text)
+    for name in COMMANDS if options.command == "all" else (options.command,):
+        say(f"== {name}")
+        results = COMMANDS[name](options)
+        text = page_text(results)
+        print(f"\n{text}")
+        if options.publish:
+            publish(name, results, text)
+    if options.command == "all":
+        print(f"\n{summary(published())}")
     return 0
+
+
+def publish(name: str, results: Results, text: str) -> None:
+    """Figures, history, plot and page."""
+    date = datetime.now(timezone.utc).date().isoformat()
+    write_results(RESULTS / f"{name}.json", results, date=date)
+    append_history(RESULTS / "history.jsonl", name, results, date=date)
+    PLOTS.mkdir(exist_ok=True)
+    (PLOTS / f"{name}.svg").write_text(plot(results))
+    replace_block(PAGE, name, text)
+    replace_block(PAGE, "summary", summary(published()))
+
+
+def published() -> Iterator[Results]:
+    """The results of every command that has some."""
+    for name in COMMANDS:
+        yield read_results(RESULTS / f"{name}.json")
+
+
+def page_text(results: Results) -> str:
+    sections = [f"### {title}\n\n{table(figures)}" for title, figures in results.items()]
+    return "\n".join([about_machine(), *sections])
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    lock = commands.add_parser("lock", help="locking, against bare uv and pip-compile")
-    lock.add_argument("--slow", action="store_true", help="pip-compile on the bigger cases too")
-    lock.set_defaults(measure=measure_locks)
-    install = commands.add_parser("install", help="environments, against MLflow's own")
-    install.set_defaults(measure=measure_environments)
-    export = commands.add_parser("export", help="bundles, against pip download and curl")
-    export.set_defaults(measure=measure_bundles)
-    names = [case.name for case in CASES]
-    for command, rounds, cases in (
-        (lock, 5, names),
-        (install, 3, ["logged"]),
-        (export, 3, ["frozen"]),
-    ):
-        command.add_argument("--rounds", type=int, default=rounds)
-        command.add_argument("--case", nargs="+", choices=names, default=cases)
-        command.add_argument("--publish", action="store_true", help="write results and page")
+    parser.add_argument("command", choices=("all", *COMMANDS))
+    parser.add_argument("--rounds", type=int, help="of each program (default: by command)")
+    parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES])
+    parser.add_argument("--models", type=int, nargs="+", default=[40, 400], help="for fleet")
+    parser.add_argument(
+        "--serial",
+        type=int,
+        default=40,
+        help="the largest fleet that bare uv is also called for, model by model (default: 40)",
+    )
+    parser.add_argument(
+        "--slow", action="store_true", help="pip-compile on the bigger cases too: minutes for each"
+    )
+    parser.add_argument("--publish", action="store_true", help="write results, plots and page")
     return parser.parse_args(argv)
 
 
-def measure_locks(cases: Sequence[Case], options: argparse.Namespace) -> Results:
+def cases_of(options: argparse.Namespace, usual: Sequence[str]) -> list[Case]:
+    return [case for case in CASES if case.name in (options.case or usual)]
+
+
+def measure_locks(options: argparse.Namespace) -> Measured:
     """Starting, then every way to lock each case."""
-    results = {"Starting": run_in_turn(start_programs(), rounds=options.rounds, report=say)}
-    for case in cases:
+    rounds = options.rounds or 5
+    results = {"Starting": run_in_turn(start_programs(), rounds=rounds, report=say)}
+    for case in cases_of(options, [case.name for case in CASES]):
         say(f"{case.name}: {case.summary}")
         with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
             bench = Bench.prepare(case, Path(folder))
             programs = lock_programs(bench, slow=options.slow)
             title = f"{case.summary}; {bench.packages} packages for Python {case.python}"
             title = f"{case.name.capitalize()}: {title}"
-            results[title] = run_in_turn(programs, rounds=options.rounds, report=say)
+            results[title] = run_in_turn(programs, rounds=rounds, report=say)
     return results
 
 
-def measure_environments(cases: Sequence[Case], options: argparse.Namespace) -> Results:
+def measure_environments(options: argparse.Namespace) -> Measured:
     """Every way to an environment for each case that this interpreter can run."""
     results = {}
     with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
         mlflow = MLflow.install(Path(folder) / "mlflow")
-        for case in cases:
+        for case in cases_of(options, ["logged"]):
             say(f"{case.name}: {case.summary}")
             bench = Bench.prepare(replace(case, server="mlflow"), Path(folder) / case.name)
             programs = environment_programs(case, mlflow, bench.context)
             title = f"{case.name.capitalize()}: {case.summary}; {bench.packages} packages"
-            results[title] = run_in_turn(programs, rounds=options.rounds, report=say)
+            results[title] = run_in_turn(programs, rounds=options.rounds or 3, report=say)
     return results
 
 
-def measure_bundles(cases: Sequence[Case], options: argparse.Namespace) -> Results:
+def measure_bundles(options: argparse.Namespace) -> Measured:
     """Every way from a lock to its files, for each case."""
     results = {}
     with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
-        for case in cases:
+        for case in cases_of(options, ["frozen"]):
             say(f"{case.name}: {case.summary}")
             own = Path(folder) / case.name
             bench = Bench.prepare(replace(case, server="none"), own)
             size = sum(wheel.size or 0 for wheel in locked_wheels(bench.context)) / 1e6
             title = f"{case.name.capitalize()}: {bench.packages} packages, {size:.0f} MB"
             programs = bundle_programs(bench.context, own)
-            results[title] = run_in_turn(programs, rounds=options.rounds, report=say)
+            results[title] = run_in_turn(programs, rounds=options.rounds or 3, report=say)
+    return results
+
+
+def measure_fleets(options: argparse.Namespace) -> Measured:
+    """Registries of each size, against bare uv on one model after the other."""
+    results = {}
+    for models in options.models:
+        with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
+            fleet = Fleet.prepare(Path(folder), models)
+            programs = fleet_programs(fleet, serial=models <= options.serial)
+            found = run_in_turn(programs, rounds=options.rounds or 1, report=say)
+            results[f"Fleet of {models:,}: {fleet.description()}"] = found
     return results
 
 
@@ -120,6 +173,14 @@ def about_machine() -> str:
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+COMMANDS = {
+    "lock": measure_locks,
+    "fleet": measure_fleets,
+    "install": measure_environments,
+    "export": measure_bundles,
+}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks.report import replace_block, table
+from benchmarks.plots import Bar, Panel, draw
+from benchmarks.report import (
+    append_history,
+    plot,
+    read_results,
+    replace_block,
+    summary,
+    table,
+    write_results,
+)
 from benchmarks.timing import CommandFailedError, Figures, Program, Run, paired, run_in_turn
 
 BURN = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
@@ -84,3 +95,96 @@ def test_a_page_without_the_block_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(LookupError, match="has no block 'lock'"):
         replace_block(page, "lock", "new")
+
+
+def test_the_summary_has_a_row_for_each_pair_that_was_measured_together() -> None:
+    lock = {
+        "Few: 4 pins": [
+            figures("envbuild lock, warm", 0.5, 0.7, 0.6),
+            figures("uv pip compile, warm", 1, 1, 1),
+            figures("envbuild lock --check", 0.1),
+        ]
+    }
+    fleet = {
+        "Fleet of 40: 10 environments": [
+            figures("envbuild fleet, cold", 20),
+            figures("uv pip compile, model by model, cold", 80),
+        ]
+    }
+
+    assert summary([lock, {}, fleet]) == (
+        "| | envbuild | s | beside it | s | ratio |\n"
+        "| --- | --- | ---: | --- | ---: | ---: |\n"
+        "| Few | envbuild lock, warm | 0.600 | uv pip compile, warm | 1.00 | 0.60 |\n"
+        "| Fleet of 40 | envbuild fleet, cold | 20.00 "
+        "| uv pip compile, model by model, cold | 80.00 | 0.25 |\n"
+    )
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    results = {"Few": (figures("a", 1, 2), figures("b", 3))}
+
+    write_results(tmp_path / "results" / "lock.json", results, date="2025-06-02")
+
+    assert read_results(tmp_path / "results" / "lock.json") == results
+    assert read_results(tmp_path / "results" / "export.json") == {}
+
+
+def test_history_grows_by_a_line_of_medians(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+
+    append_history(path, "lock", {"Few": [figures("a", 1, 2, 9)]}, date="2025-06-02")
+    append_history(path, "fleet", {"Fleet": [figures("b", 4)]}, date="2025-06-03")
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["date"], line["command"], line["medians"]) for line in lines] == [
+        ("2025-06-02", "lock", {"Few": {"a": 2}}),
+        ("2025-06-03", "fleet", {"Fleet": {"b": 4}}),
+    ]
+    assert {"system", "processors", "memory", "python", "uv"} <= set(lines[0]["machine"])
+
+
+def test_a_bar_is_as_long_as_its_value_and_a_line_spans_its_runs() -> None:
+    panel = Panel(
+        title="A & B",
+        bars=[
+            Bar(label="ours", value=1, low=0.5, high=2, ours=True),
+            Bar(label="theirs", value=2, low=2, high=2),
+        ],
+    )
+
+    text = draw([panel], unit="s")
+
+    assert text == draw([panel], unit="s")
+    assert text == (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="860" height="112" viewBox="0 0 860 112" '
+        'font-family="sans-serif" font-size="13" fill="#222222">\n'
+        '<rect width="860" height="112" fill="#ffffff"/>\n'
+        '<text x="12" y="36" font-weight="bold">A &amp; B</text>\n'
+        '<text x="304" y="66" text-anchor="end">ours</text>\n'
+        '<rect x="312" y="52" width="223.0" height="19" fill="#2a6f97"/>\n'
+        '<path d="M423.5 62H758.0" stroke="#222222"/>\n'
+        '<text x="764.0" y="66">1.00 s</text>\n'
+        '<text x="304" y="90" text-anchor="end">theirs</text>\n'
+        '<rect x="312" y="76" width="446.0" height="19" fill="#b8b8b8"/>\n'
+        '<text x="764.0" y="90">2.00 s</text>\n'
+        "</svg>\n"
+    )
+
+
+def test_a_plot_shows_every_case_but_not_what_takes_minutes() -> None:
+    text = plot(
+        {
+            "Few": [figures("envbuild lock, cold", 1), figures("pip-compile, cold", 90)],
+            "Many": [figures("envbuild lock, cold", 3)],
+        }
+    )
+
+    words = [element.text for element in ET.fromstring(text).iter() if element.text]
+    assert [word for word in words if word.strip()] == [
+        "Few", "envbuild lock, cold", "1.00 s", "Many", "envbuild lock, cold", "3.00 s"
+    ]  # fmt: skip
+
+
+def test_a_plot_of_nothing_is_still_a_picture() -> None:
+    assert ET.fromstring(draw([Panel(title="none", bars=[])], unit="s")).tag.endswith("svg")

@@ -1,0 +1,108 @@
+"""A whole registry: one run of ``envbuild fleet``, and bare uv on one model after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestants import ENVBUILD, environment, merged_requirements, uv_compile
+from benchmarks.registry import write_registry
+from benchmarks.timing import Program
+from envbuild.locking.header import parse_header
+
+__all__ = ["Fleet", "fleet_programs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """A made-up registry of ``models`` models below ``folder``, where its contexts go too."""
+
+    folder: Path
+    models: int
+
+    @classmethod
+    def prepare(cls, folder: Path, models: int) -> Fleet:
+        """Write the registry, untimed."""
+        fleet = cls(folder=folder, models=models)
+        write_registry(fleet.registry, models)
+        return fleet
+
+    @property
+    def registry(self) -> Path:
+        return self.folder / "registry"
+
+    @property
+    def contexts(self) -> Path:
+        return self.folder / "contexts"
+
+    @property
+    def home(self) -> Path:
+        """With the caches that the last cold run has filled."""
+        return self.folder / "home"
+
+    @property
+    def cold_report(self) -> Path:
+        """The JSON document of the last cold run."""
+        return self.folder / "cold.json"
+
+    def command(self, *options: str, report: Path = Path(os.devnull)) -> list[str]:
+        """``envbuild fleet``, with its JSON document in ``report``."""
+        argv = [*ENVBUILD, "fleet", str(self.registry), "-o", str(self.contexts), "--json"]
+        # $0 is the first word after the script: elsewhere it is a name for messages.
+        return ["sh", "-c", 'exec "$@" > "$0"', str(report), *argv, *options]
+
+    def description(self) -> str:
+        """How many environments, solves and answers that served again the last cold run had."""
+        report = self.cold_report
+        document: dict[str, Any] = json.loads(report.read_text())
+        return (
+            f"{document['environments']} environments, {document['solves']} solves, "
+            f"{document['reused']} answers used again"
+        )
+
+    def serial_uv(self, folder: Path) -> list[str]:
+        """A shell script that calls uv for every model, with what envbuild merged for it."""
+        lines = ["set -e"]
+        for number, lock in enumerate(sorted(self.contexts.rglob("pylock.toml"))):
+            requirements = folder / f"{number}.in"
+            merged = merged_requirements(lock.parent)
+            requirements.write_text("".join(f"{line}\n" for line in merged))
+            target = parse_header(lock.read_text(), where=str(lock)).target
+            output = folder / f"{number}.txt"
+            lines.append(shlex.join(uv_compile(requirements, str(target.python), output)))
+        if len(lines) != self.models + 1:
+            raise LookupError(f"{len(lines) - 1} of {self.models} models have a context")
+        script = folder / "serial.sh"
+        script.write_text("".join(f"{line}\n" for line in lines))
+        return ["sh", str(script)]
+
+
+def fleet_programs(fleet: Fleet, *, serial: bool) -> Iterator[Program]:
+    """Cold, again, checked; with ``serial`` also bare uv on each model, from as empty a cache."""
+
+    def cold(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        shutil.rmtree(fleet.contexts, ignore_errors=True)
+        shutil.rmtree(fleet.home, ignore_errors=True)
+        fleet.home.mkdir()
+        return fleet.command(report=fleet.cold_report), environment(fleet.home)
+
+    def again(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return fleet.command(), environment(fleet.home)
+
+    def check(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return fleet.command("--check"), environment(fleet.home)
+
+    def uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return fleet.serial_uv(folder), environment(folder)
+
+    yield Program(name="envbuild fleet, cold", prepare=cold)
+    if serial:
+        yield Program(name="uv pip compile, model by model, cold", prepare=uv)
+    yield Program(name="envbuild fleet again", prepare=again)
+    yield Program(name="envbuild fleet --check", prepare=check)
