@@ -28,7 +28,40 @@ environment = load_environment(f"{folder}/environment.yml")
 endpoint = (load_online_endpoint if online else load_batch_endpoint)(f"{folder}/endpoint.yml")
 load = load_online_deployment if online else load_model_batch_deployment
 deployment = load(f"{folder}/deployment.yml")
+def told(thing, *names):
+    return thing and {name: getattr(thing, name) for name in names}
+
+def of_online():
+    probe = ("initial_delay", "period", "timeout", "failure_threshold")
+    settings = deployment.request_settings
+    return {
+        "liveness": told(deployment.liveness_probe, *probe),
+        "readiness": told(deployment.readiness_probe, *probe),
+        "requests": told(
+            settings,
+            "request_timeout_ms", "max_concurrent_requests_per_instance", "max_queue_wait_ms",
+        ),
+        "instances": [deployment.instance_type, deployment.instance_count],
+        "auth": endpoint.auth_mode,
+    }
+
+def of_batch():
+    settings = deployment.settings
+    return {
+        "compute": deployment.compute,
+        "instances": deployment.resources.instance_count,
+        "retries": told(settings.retry_settings, "max_retries", "timeout"),
+        "settings": told(
+            settings,
+            "mini_batch_size", "max_concurrency_per_instance", "output_file_name",
+            "error_threshold",
+        ),
+        "output": str(settings.output_action),
+        "auth": endpoint.auth_mode,
+    }
+
 print(json.dumps({
+    "serving": of_online() if online else of_batch(),
     "types": [type(each).__name__ for each in (environment, endpoint, deployment)],
     "environment": [environment.name, environment.version],
     "build": [str(environment.path), environment.build.dockerfile_path],
@@ -96,6 +129,18 @@ def test_azure_understands_an_online_deployment(azure_python: Path, tmp_path: Pa
         "deployment": ["seed@latest", f"seed-env:{version}"],
         "code": None,
         "variables": {"AML_APP_ROOT": "/app", "WORKER_COUNT": "1"},
+        # In seconds, but for the requests.
+        "serving": {
+            "liveness": {"initial_delay": 600, "period": 10, "timeout": 4, "failure_threshold": 30},
+            "readiness": {"initial_delay": 10, "period": 10, "timeout": 4, "failure_threshold": 60},
+            "requests": {
+                "request_timeout_ms": 60000,
+                "max_concurrent_requests_per_instance": 1,
+                "max_queue_wait_ms": 5000,
+            },
+            "instances": ["Standard_DS3_v2", 1],
+            "auth": "key",
+        },
     }
 
 
@@ -114,4 +159,17 @@ def test_azure_understands_a_batch_deployment(azure_python: Path, tmp_path: Path
         "deployment": ["Churn-monthly@latest", f"Churn-monthly-env:{version}"],
         "code": ["code", "score.py"],
         "variables": {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        "serving": {
+            "compute": "batch-cluster",
+            "instances": 1,
+            "retries": {"max_retries": 3, "timeout": 300},
+            "settings": {
+                "mini_batch_size": 10,
+                "max_concurrency_per_instance": 1,
+                "output_file_name": "predictions.csv",
+                "error_threshold": -1,
+            },
+            "output": "append_row",
+            "auth": "aad_token",
+        },
     }
