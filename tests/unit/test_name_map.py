@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from envbuild.errors import UsageError
 from envbuild.merging.name_map import Verdict, load_name_map
 from tests.support.name_map import TARGET, snapshot_text
+from tests.support.paths import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -114,3 +116,14 @@ def test_the_snapshot_keeps_what_differs_and_all_that_is_ambiguous(tmp_path: Pat
 
     assert text.partition("[names]\n")[2] == 'many = ["many", "two"]\nzeta = "other"\n'
     assert "names = 3\n" in text
+
+
+def test_the_verdicts_in_the_documents_are_those_of_the_map() -> None:
+    text = (ROOT / "docs" / "explanation" / "one-truth.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\S+)` \| (.+) \| (known|same|native) \|$", text, re.MULTILINE)
+    assert len(rows) > 15
+
+    for conda, told, source in rows:
+        verdict = load_name_map().verdict(conda)
+        names = " or ".join(f"`{name}`" for name in verdict.names) or "nothing"
+        assert (conda, names, verdict.source) == (conda, told, source)
