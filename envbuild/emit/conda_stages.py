@@ -14,6 +14,7 @@ from envbuild.images import conda_builder_image
 
 __all__ = [
     "ENTRYPOINT",
+    "FORGET_MODEL",
     "LIBRARIES",
     "PREFIX",
     "CondaImage",
@@ -33,6 +34,9 @@ LIBRARIES = f"""\
 # The environment's programs find its libraries by themselves. For wheels, and whatever asks the
 # system for a library by name: after the system's own, which LD_LIBRARY_PATH would come before.
 RUN echo {PREFIX}/lib > /etc/ld.so.conf.d/zz-environment.conf && ldconfig"""
+
+FORGET_MODEL = "if [ -f SHA256SUMS ]; then sed -i '/^[0-9a-f]*  model\\//d' SHA256SUMS; fi"
+"""Takes the model out of the list of a bundle's files."""
 
 ENTRYPOINT = f"""\
 # Sets what activation would, then becomes the command.

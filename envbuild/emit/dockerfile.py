@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from envbuild.emit.conda_stages import (
     ENTRYPOINT,
+    FORGET_MODEL,
     LIBRARIES,
     PREFIX,
     CondaImage,
@@ -64,7 +65,7 @@ def dockerfile_text(recipe: Recipe) -> str:
     blocks = [
         _introduction(recipe),
         _arguments(recipe),
-        _PARTS_STAGE,
+        _parts_stage(recipe),
         _builder_stage(recipe) if recipe.conda is None else _conda_stage(recipe, recipe.conda),
         _runtime_stage(recipe),
     ]
@@ -138,17 +139,21 @@ def _builder_image(recipe: Recipe) -> str:
     return f"python:{slim[1]}{slim[2]}" if recipe.to_build and slim else "${BASE_IMAGE}"
 
 
-_PARTS_STAGE = """\
+def _parts_stage(recipe: Recipe) -> str:
+    # The script of a bundle with conda packages checks what it uses once more, and needs the list
+    # for that, but not the lines of the model, with which the environment would be made anew.
+    forget = "rm -f SHA256SUMS" if recipe.conda is None else FORGET_MODEL
+    return f"""\
 # What lies beside this file, checked and sorted, so that each later step takes only its own part
 # and is not done again when another one changes.
-FROM ${BASE_IMAGE} AS parts
+FROM ${{BASE_IMAGE}} AS parts
 # Root for now, whatever user the base image has.
 # hadolint ignore=DL3002
 USER 0:0
 COPY . /context/
 WORKDIR /context
 RUN if [ -f SHA256SUMS ]; then sha256sum --check --ignore-missing --quiet SHA256SUMS; fi \\
- && rm -f SHA256SUMS \\
+ && {forget} \\
  && mkdir -p model /app \\
  && if [ -f score.py ]; then mv score.py /app/; fi \\
  && mv model /model \\

@@ -23,7 +23,7 @@ from tests.support.kept import alone, kept_folder
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["ImageUnavailableError", "provide_python_image"]
+__all__ = ["ImageUnavailableError", "provide_debian_image", "provide_python_image"]
 
 _REPOSITORY = "envbuild-test/python"
 _DEBIAN = "envbuild-test/debian:12"
@@ -71,6 +71,19 @@ def provide_python_image(engine: DockerClient, minor: str) -> str:
         if interpreter and os.geteuid() == 0 and shutil.which("debootstrap"):
             return _make(engine, minor, interpreter)
         return _fetch(engine, minor)
+
+
+def provide_debian_image(engine: DockerClient) -> str:
+    """The tag of a small Debian 12 without a Python, made if need be.
+
+    Raises:
+        ImageUnavailableError: with the reason.
+    """
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        raise ImageUnavailableError(f"{_DEBIAN} cannot be made here (root, debootstrap)")
+    with alone():
+        _import_debian(engine)
+    return _DEBIAN
 
 
 def _make(engine: DockerClient, minor: str, interpreter: Path) -> str:
