@@ -105,11 +105,17 @@ def _check(
 def _export(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
     from envbuild.cli.summary import bundle_document, bundle_text
     from envbuild.emit.export import export
+    from envbuild.fleet.contexts import holds_contexts
     from envbuild.locking.context import read_context
 
+    (first, *more) = args.context
+    if more or holds_contexts(ambient.cwd / first):
+        from envbuild.cli.fleets import export_several
+
+        return export_several(args, terminal, ambient)
     with closing(terminal.progress()) as progress:
         bundle = export(
-            read_context(args.context),
+            read_context(first),
             Path(args.output),
             ambient=ambient,
             options=export_options(args),

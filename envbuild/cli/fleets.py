@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.ambient import Ambient
-from envbuild.cli.options import lock_options
+from envbuild.cli.options import export_options, lock_options
 from envbuild.cli.signals import InterruptedRunError, TerminatedError, ended_by_signals
 from envbuild.cli.terminal import Terminal
 from envbuild.errors import FleetError, UsageError
@@ -22,7 +22,7 @@ from envbuild.fleet.sources import distinct, gather, parse_list
 if TYPE_CHECKING:
     from envbuild.fleet.advisories import Advisory
 
-__all__ = ["lock_several", "run_fleet"]
+__all__ = ["export_several", "lock_several", "run_fleet"]
 
 _OK = 0
 _CHECK_SAID_NO = 1
@@ -57,6 +57,27 @@ def lock_several(args: argparse.Namespace, terminal: Terminal, ambient: Ambient)
     how = FleetOptions(executor="processes")
     report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
     return _tell(report, terminal, check=args.check)
+
+
+def export_several(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
+    """``envbuild export`` of more than one context."""
+    from envbuild.cli.summary import shared_document, shared_text
+    from envbuild.emit.shared import export_shared
+    from envbuild.fleet.contexts import find_contexts
+    from envbuild.locking.context import read_context
+
+    sources = find_contexts(args.context, cwd=ambient.cwd)
+    with closing(terminal.progress()) as progress:
+        shared = export_shared(
+            {source.name: read_context(source.address) for source in sources},
+            Path(args.output),
+            ambient=ambient,
+            progress=progress,
+            options=export_options(args),
+        )
+    terminal.document(shared_document(shared))
+    terminal.say(shared_text(shared, terminal=terminal))
+    return _OK
 
 
 def _ask(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:

@@ -217,7 +217,13 @@ def _add_index_options(command: argparse.ArgumentParser) -> None:
 def _export(command: argparse.ArgumentParser) -> None:
     from envbuild.options import ExportOptions
 
-    command.add_argument("context", metavar="CONTEXT", help="a folder that 'envbuild lock' wrote")
+    command.add_argument(
+        "context",
+        nargs="+",
+        metavar="CONTEXT",
+        help="a folder that 'envbuild lock' wrote; of several, or of a folder that has several, "
+        "all bundles go into one output, each file in it once",
+    )
     command.add_argument(
         "-o",
         "--output",

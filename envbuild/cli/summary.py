@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from envbuild.cli.terminal import Terminal
     from envbuild.emit.bundle import Bundle
+    from envbuild.emit.shared import SharedBundle
     from envbuild.image.build import ImageResult
     from envbuild.locking.context import Context
     from envbuild.locking.lock import Lock, PlatformLock
@@ -37,6 +38,8 @@ __all__ = [
     "server_text",
     "servers_document",
     "servers_text",
+    "shared_document",
+    "shared_text",
 ]
 
 _LABEL_WIDTH = 10
@@ -157,6 +160,30 @@ def bundle_text(bundle: Bundle, *, terminal: Terminal) -> str:
         lines.append(_row("built", ", ".join(built)))
     lines.append(_row("next", f"envbuild verify {bundle.path}"))
     return "\n".join(lines)
+
+
+def shared_document(shared: SharedBundle) -> dict[str, Any]:
+    """``envbuild export --json`` of several contexts; documented in ``docs/reference/json.md``."""
+    return {
+        "bundle": str(shared.path),
+        "bytes_separate": shared.separate,
+        "bytes_shared": shared.shared,
+        "bundles": [
+            {"folder": name, **bundle_document(bundle)}
+            for name, bundle in sorted(shared.bundles.items())
+        ],
+    }
+
+
+def shared_text(shared: SharedBundle, *, terminal: Terminal) -> str:
+    """The summary after ``envbuild export`` of several contexts."""
+    head = f"Exported {len(shared.bundles)} bundles to {shared.path}"
+    saved = shared.separate - shared.shared
+    return "\n".join((
+        terminal.style(head, "bold"),
+        _row("bytes", f"{shared.shared / 1e6:.1f} MB, {saved / 1e6:.1f} MB saved by sharing"),
+        *(_row("bundle", name) for name in sorted(shared.bundles)),
+    ))  # fmt: skip
 
 
 def image_document(image: ImageResult, *, digest: str) -> dict[str, Any]:

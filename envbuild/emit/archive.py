@@ -168,7 +168,9 @@ def _write_folder(content: Content, folder: Path, reporter: Reporter) -> None:
         entry = content[name]
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if entry.path is None:
+        if entry.same_as:
+            link_or_copy(folder / entry.same_as, target)
+        elif entry.path is None:
             target.write_bytes(entry.data)
         else:
             link_or_copy(entry.path, target, link=entry.shared)
@@ -193,8 +195,13 @@ def _write_tar(content: Content, raw: BinaryIO, suffix: str, reporter: Reporter)
             member = tarfile.TarInfo(f"{ROOT}/{name}")
             member.size = entry.size
             member.mode = 0o755 if entry.executable else 0o644
-            with entry.open() as source:
-                archive.addfile(member, source)
+            if entry.same_as:
+                member.type, member.linkname = tarfile.LNKTYPE, f"{ROOT}/{entry.same_as}"
+                member.size = 0
+                archive.addfile(member)
+            else:
+                with entry.open() as source:
+                    archive.addfile(member, source)
             reporter.advance(done, total)
 
 

@@ -17,7 +17,10 @@ __all__ = ["Content", "Entry", "checksums"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file: ``data``, or what ``path`` holds. ``shared`` files may be hard links to it."""
+    """One file: ``data``, or what ``path`` holds. ``shared`` files may be hard links to it.
+
+    ``same_as`` names another file of the same content, written before, that this is a link to.
+    """
 
     sha256: str
     size: int
@@ -25,6 +28,7 @@ class Entry:
     path: Path | None = None
     shared: bool = False
     executable: bool = False
+    same_as: str = ""
 
     @classmethod
     def of_bytes(cls, data: bytes, *, executable: bool = False) -> Entry:

@@ -53,7 +53,7 @@ from envbuild.process import Runner, run
 from envbuild.redact import without_userinfo
 from envbuild.reporter import SILENT, Reporter
 
-__all__ = ["export"]
+__all__ = ["bundle_content", "export"]
 
 
 def export(
@@ -82,24 +82,47 @@ def export(
     """
     options = options or ExportOptions()
     _refuse_other(output, context)
-    downloader = _downloader(ambient, runner, options)
-    builder = _builder(context, downloader, ambient=ambient, runner=runner, options=options)
-    exporter = _Exporter(
-        context=context,
-        locks=_wanted(context, options),
+    content = bundle_content(
+        context,
+        ambient=ambient,
+        runner=runner,
+        progress=progress,
         options=options,
-        downloader=downloader,
-        builder=builder,
-        reporter=progress,
         toolbox=toolbox,
     )
-    content = exporter.content()
     written = delta_of(content, read_sums(options.diff)) if options.diff else content
     if options.split:
         write_parts(written, output, options.split, reporter=progress)
     else:
         write(written, output, reporter=progress)
     return parse_manifest(content[MANIFEST].data, path=output)
+
+
+def bundle_content(
+    context: Context,
+    *,
+    ambient: Ambient,
+    runner: Runner = run,
+    progress: Reporter = SILENT,
+    options: ExportOptions,
+    toolbox: Toolbox = tools_for,
+) -> Content:
+    """Every file of the bundle of ``context``, fetched and built, but not written yet.
+
+    Raises:
+        EnvbuildError: as ``export``, but for the output.
+    """
+    downloader = _downloader(ambient, runner, options)
+    exporter = _Exporter(
+        context=context,
+        locks=_wanted(context, options),
+        options=options,
+        downloader=downloader,
+        builder=_builder(context, downloader, ambient=ambient, runner=runner, options=options),
+        reporter=progress,
+        toolbox=toolbox,
+    )
+    return exporter.content()
 
 
 def _wanted(context: Context, options: ExportOptions) -> Mapping[str, PlatformLock]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -15,14 +15,22 @@ from packaging.version import Version
 from envbuild.errors import EnvbuildError, LockFileError
 from envbuild.fleet.outcome import Failure
 from envbuild.fleet.schedule import Crew, Lost, run_tasks
-from envbuild.fleet.sources import Source, find_folders
+from envbuild.fleet.sources import Source, distinct, find_folders
 from envbuild.process import at_work
 
 if TYPE_CHECKING:
     from envbuild.locking.canonical import PlatformLock
     from envbuild.locking.context import Context
 
-__all__ = ["File", "Locked", "Pin", "find_contexts", "read_contexts", "read_locked"]
+__all__ = [
+    "File",
+    "Locked",
+    "Pin",
+    "find_contexts",
+    "holds_contexts",
+    "read_contexts",
+    "read_locked",
+]
 
 _LOCKS = "pylock*.toml"
 _CHUNK = 16  # contexts that are read in one task
@@ -64,17 +72,23 @@ def find_contexts(folders: Iterable[str], *, cwd: Path) -> tuple[Source, ...]:
     Raises:
         LockFileError: there is none.
     """
-    found: dict[str, Source] = {}
     given = tuple(folders)
+    found: list[Source] = []
     for text in given:
-        for source in find_folders(cwd / text, _is_context):
-            name = source.name if len(given) == 1 else _below(text, source, cwd)
-            found.setdefault(source.address, Source(address=source.address, name=name))
+        below = find_folders(cwd / text, _is_context)
+        found += below if len(given) == 1 else (_named(source, cwd / text) for source in below)
     if not found:
         raise LockFileError(
             "no context there", where=", ".join(given), remedy="envbuild fleet MODELS -o DIR"
         )
-    return tuple(sorted(found.values(), key=lambda source: source.name))
+    return distinct(found)
+
+
+def holds_contexts(folder: Path) -> bool:
+    """Whether a folder is no context itself, and has some below it."""
+    if not folder.is_dir() or any(folder.glob(_LOCKS)):
+        return False
+    return bool(find_folders(folder, _is_context))
 
 
 def read_contexts(sources: Iterable[Source], crew: Crew) -> Iterator[Locked]:
@@ -115,10 +129,11 @@ def _is_context(files: frozenset[str]) -> bool:
     return any(fnmatchcase(name, _LOCKS) for name in files)
 
 
-def _below(text: str, source: Source, cwd: Path) -> str:
-    if Path(source.address) == cwd / text:
-        return source.name
-    return f"{text.rstrip('/')}/{source.name}"
+def _named(source: Source, folder: Path) -> Source:
+    """The source named from the folder that was given, one of several."""
+    if Path(source.address) == folder:
+        return source
+    return replace(source, name=f"{folder.name}/{source.name}")
 
 
 def _locked(source: Source, context: Context) -> Locked:
