@@ -5,6 +5,7 @@
     python benchmarks/run.py lock --slow           pip-compile on all that it can solve
     python benchmarks/run.py lock --case seed few --rounds 3
     python benchmarks/run.py fleet --models 2000   registries, against uv on each of its models
+    python benchmarks/run.py profile               where one lock spends its time
     python benchmarks/run.py install               environments, against mlflow models prepare-env
     python benchmarks/run.py export                bundles, against pip download and a plain fetch
     python benchmarks/run.py COMMAND --publish     also rewrites docs/explanation/benchmarks.md
@@ -27,9 +28,15 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.bundles import bundle_programs, locked_wheels  # noqa: E402
 from benchmarks.cases import CASES, Case  # noqa: E402
-from benchmarks.contestants import Bench, lock_programs, start_programs  # noqa: E402
+from benchmarks.contestants import (  # noqa: E402
+    Bench,
+    environment,
+    lock_programs,
+    start_programs,
+)
 from benchmarks.environments import MLflow, environment_programs  # noqa: E402
 from benchmarks.fleets import Fleet, fleet_programs  # noqa: E402
+from benchmarks.phases import measure_phases, phases_table  # noqa: E402
 from benchmarks.report import (  # noqa: E402
     Results,
     append_history,
@@ -52,13 +59,15 @@ Measured = dict[str, tuple[Figures, ...]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
-    for name in COMMANDS if options.command == "all" else (options.command,):
+    for name in COMMANDS if options.command == "all" else {options.command} & COMMANDS.keys():
         say(f"== {name}")
         results = COMMANDS[name](options)
         text = page_text(results)
         print(f"\n{text}")
         if options.publish:
             publish(name, results, text)
+    if options.command in {"all", "profile"}:
+        profile(options)
     if options.command == "all":
         print(f"\n{summary(published())}")
     return 0
@@ -73,6 +82,22 @@ def publish(name: str, results: Results, text: str) -> None:
     (PLOTS / f"{name}.svg").write_text(plot(results))
     replace_block(PAGE, name, text)
     replace_block(PAGE, "summary", summary(published()))
+
+
+def profile(options: argparse.Namespace) -> None:
+    """Where a warm lock of the smallest case spends its time."""
+    case = CASES[0]
+    with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
+        bench = Bench.prepare(case, Path(folder))
+        phases = measure_phases(
+            [case.model, bench.context, case.server],
+            env=environment(bench.ours),
+            rounds=options.rounds or 5,
+        )
+    text = phases_table(phases)
+    print(f"\n{text}")
+    if options.publish:
+        replace_block(PAGE, "profile", text)
 
 
 def published() -> Iterator[Results]:
@@ -90,7 +115,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("all", *COMMANDS))
+    parser.add_argument("command", choices=("all", "profile", *COMMANDS))
     parser.add_argument("--rounds", type=int, help="of each program (default: by command)")
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES])
     parser.add_argument("--models", type=int, nargs="+", default=[40, 400], help="for fleet")

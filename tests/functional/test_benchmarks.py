@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.phases import phases_table
 from benchmarks.plots import Bar, Panel, draw
 from benchmarks.report import (
     append_history,
@@ -188,3 +189,13 @@ def test_a_plot_shows_every_case_but_not_what_takes_minutes() -> None:
 
 def test_a_plot_of_nothing_is_still_a_picture() -> None:
     assert ET.fromstring(draw([Panel(title="none", bars=[])], unit="s")).tag.endswith("svg")
+
+
+def test_phases_are_given_with_their_share_of_the_whole() -> None:
+    assert phases_table({"starting Python": 0.02, "waiting": 0.06}) == (
+        "| phase | ms | share |\n"
+        "| --- | ---: | ---: |\n"
+        "| starting Python | 20 | 25 % |\n"
+        "| waiting | 60 | 75 % |\n"
+        "| whole | 80 | |\n"
+    )
