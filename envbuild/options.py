@@ -55,6 +55,7 @@ class ExportOptions:
     platforms: tuple[str, ...] = ()  # names; empty for all that the context has
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()  # conda's, with what they want to know of us
     connections: int = 8
     split: int = 0  # bytes; 0 for one file
     diff: Path | None = None  # the older bundle: its folder, archive or SHA256SUMS

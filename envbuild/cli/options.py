@@ -64,6 +64,7 @@ def export_options(args: argparse.Namespace) -> ExportOptions:
         platforms=tuple(args.platform or ()),
         index_url=args.index_url or "",
         extra_index_urls=tuple(args.extra_index_url or ()),
+        channels=tuple(args.channel or ()),
         connections=args.connections,
         model=Path(args.with_model) if args.with_model else None,
         builder=args.builder,

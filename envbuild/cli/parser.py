@@ -259,6 +259,13 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
     _add_build_options(command)
     _add_download_options(command)
+    command.add_argument(
+        "--channel",
+        action="append",
+        metavar="URL",
+        help="a conda channel of the lock, with the user, password or token that it wants to know;"
+        " repeatable",
+    )
 
 
 def _size(text: str) -> int:

@@ -41,7 +41,7 @@ from envbuild.errors import (
     UsageError,
 )
 from envbuild.fetch.cache import ArtefactCache
-from envbuild.fetch.credentials import CredentialStore
+from envbuild.fetch.credentials import CredentialStore, split_credentials, split_token
 from envbuild.fetch.download import Artefact, Downloader
 from envbuild.fetch.transport import Transport, with_login
 from envbuild.images import glibc_floor
@@ -52,6 +52,7 @@ from envbuild.options import ExportOptions
 from envbuild.process import Runner, run
 from envbuild.redact import without_userinfo
 from envbuild.reporter import SILENT, Reporter
+from envbuild.resolve.conda_channels import expanded
 
 __all__ = ["bundle_content", "export"]
 
@@ -159,11 +160,15 @@ def _refuse_other(output: Path, context: Context) -> None:
 
 
 def _downloader(ambient: Ambient, runner: Runner, options: ExportOptions) -> Downloader:
-    addresses = (options.index_url, *options.extra_index_urls)
+    channels = [expanded(url, ambient.environ) for url in options.channels]
+    addresses = (options.index_url, *options.extra_index_urls, *channels)
     credentials = CredentialStore.of(ambient, filter(None, addresses), runner=runner)
+    tokens = [split_credentials(url)[0] for url in channels if split_token(url)[1]]
     return Downloader(
         cache=ArtefactCache.of(ambient),
-        transport=Transport(environ=ambient.environ, credentials=credentials),
+        transport=Transport(
+            environ=ambient.environ, credentials=credentials, secret_urls=tuple(tokens)
+        ),
         connections=options.connections,
         offline=options.offline,
     )

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from envbuild.fetch.credentials import restore_token
+
 if TYPE_CHECKING:
     from requests import Response, Session
 
@@ -67,11 +69,13 @@ class Transport:
     """Opens GET requests. Safe to share between threads: each has a session of its own.
 
     ``environ`` gives proxies (``HTTPS_PROXY``, ``NO_PROXY`` …) and the certificate bundle;
-    ``connect_timeout`` and ``read_timeout`` are in seconds.
+    ``connect_timeout`` and ``read_timeout`` are in seconds. ``secret_urls`` have a token in their
+    path, which is put into addresses below them that lack it.
     """
 
     environ: Mapping[str, str]
     credentials: Credentials | None = None
+    secret_urls: tuple[str, ...] = field(default=(), repr=False)
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
@@ -93,7 +97,7 @@ class Transport:
         if offset:
             headers["Range"] = f"bytes={offset}-"
         try:
-            response = self._follow(url, headers)
+            response = self._follow(restore_token(url, self.secret_urls), headers)
             with response:
                 yield response
         except RequestException as error:

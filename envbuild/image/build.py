@@ -37,7 +37,7 @@ _BASE_NAME = "org.opencontainers.image.base.name"
 _BASE_DIGEST = "org.opencontainers.image.base.digest"
 # Where the Dockerfile puts what.
 _PARTS = (
-    ("environment", re.compile(r"/opt/venv/?\b")),
+    ("environment", re.compile(r"/opt/v?env/?\b")),
     ("model", re.compile(rf" {MODEL_FOLDER}/?(?: |$)")),
     ("script", re.compile(r"(?:in|COPY) .*/app/?(?: |$)")),
 )

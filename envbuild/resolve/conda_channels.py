@@ -14,7 +14,7 @@ from envbuild.resolve.channel_names import DEFAULT_ALIAS, default_channels
 from envbuild.resolve.conda_interface import CondaOptions, CondaProblem
 from envbuild.resolve.conda_lockfile import bare_address
 
-__all__ = ["Channel", "settle_channels"]
+__all__ = ["Channel", "expanded", "settle_channels"]
 
 _VARIABLE = r"\$\{([A-Z0-9_]+)\}"
 _WHERE = "--channel"
@@ -63,7 +63,7 @@ def _settled(
     address = mapped or name
     if "://" not in address and not _is_path(address):
         address = f"{options.channel_alias or DEFAULT_ALIAS}/{address.strip('/')}"
-    address = _expanded(address, environ)
+    address = expanded(address, environ)
     if "://" not in address:
         address = (cwd / address).resolve().as_uri()
     yield Channel(name=bare_address(name), address=address.rstrip("/"))
@@ -73,7 +73,12 @@ def _is_path(text: str) -> bool:
     return text.startswith(("/", "./", "../"))
 
 
-def _expanded(text: str, environ: Mapping[str, str]) -> str:
+def expanded(text: str, environ: Mapping[str, str]) -> str:
+    """The address of a channel with the values of its variables.
+
+    Raises:
+        SpecError: a variable that is not set.
+    """
     missing = [name for name in variables_in(text) if name not in environ]
     if missing:
         raise SpecError(

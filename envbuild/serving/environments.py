@@ -22,8 +22,13 @@ from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.context import Context, lock_name
 from envbuild.process import Runner, plain_environment
 from envbuild.reporter import Reporter
-from envbuild.verification.environment import ContextInstaller, install_bundle
-from envbuild.verification.report import StepResult
+from envbuild.verification.environment import (
+    INSTALL,
+    ONLY_BUNDLED,
+    ContextInstaller,
+    install_bundle,
+)
+from envbuild.verification.report import StepResult, failed
 from envbuild.verification.room import quiet_environment
 from envbuild.verification.sandbox import Open
 from envbuild.verification.session import index_options
@@ -60,7 +65,8 @@ class Environments:
             ToolError: the installation failed.
             OutputError: the cache cannot be written.
         """
-        python = self._interpreter(lock, python_exe)
+        # An environment of conda's brings its own.
+        python = None if lock.conda else self._interpreter(lock, python_exe)
         facts = _facts(context, lock, python)
         folder = self.ambient.cache_root() / "environments" / _key(facts)
         venv = folder / "venv"
@@ -88,11 +94,12 @@ class Environments:
         lock: PlatformLock,
         *,
         kind: Literal["bundle", "context"],
-        python: Interpreter,
+        python: Interpreter | None,
         venv: Path,
     ) -> None:
-        count = len(lock.pylock.packages)
-        self.progress.step(f"installing {count} packages for Python {python.version}")
+        count = len(lock.pylock.packages) + len(lock.conda)
+        version = python.version if python else lock.target.python
+        self.progress.step(f"installing {count} packages for Python {version}")
         shutil.rmtree(venv.parent, ignore_errors=True)  # of a run that was cut off
         home = venv.parent / "home"
         home.mkdir(parents=True)
@@ -102,9 +109,11 @@ class Environments:
                 Open(runner=self.runner),
                 folder=context.path,
                 target=venv,
-                python=str(python.exe),
+                python=str(python.exe) if python else "",
                 env=quiet_environment(plain),
             )
+        elif python is None:
+            result = failed(INSTALL, ONLY_BUNDLED, "try: envbuild export, and serve that")
         else:
             result = self._from_index(context, lock, venv, str(python.exe), plain)
         shutil.rmtree(home, ignore_errors=True)
@@ -143,14 +152,20 @@ def _tools(context: Context, lock: PlatformLock) -> Path:
     return context.path / "tools" / name
 
 
-def _facts(context: Context, lock: PlatformLock, python: Interpreter) -> dict[str, str]:
+def _facts(context: Context, lock: PlatformLock, python: Interpreter | None) -> dict[str, str]:
     """All that an environment depends on."""
     tools = _tools(context, lock)
     return {
         "lock": context.headers[lock.target.platform.name].content_digest,
         "tools": sha256_file(tools) if tools.is_file() else "",
-        "python": f"{python.version} at {python.exe}",
+        **({"conda": _conda_digest(lock)} if lock.conda else {}),
+        "python": f"{python.version} at {python.exe}" if python else "its own",
     }
+
+
+def _conda_digest(lock: PlatformLock) -> str:
+    lines = (f"{package.filename} {package.sha256 or package.md5}" for package in lock.conda)
+    return sha256_bytes("\n".join(lines).encode())
 
 
 def _key(facts: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from envbuild.verification.sandbox import Sandbox
 __all__ = [
     "CHECK",
     "INSTALL",
+    "ONLY_BUNDLED",
     "ContextInstaller",
     "check_dependencies",
     "import_everything",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 INSTALL = "install"
+ONLY_BUNDLED = "conda packages are installed from a bundle"
 CHECK = "pip check"
 _COMPLAINT = re.compile(r" requires | has requirement | is not supported on this platform")
 _NO_PIP = "No module named pip"

@@ -41,7 +41,6 @@ CHECKSUMS = "checksums"
 _MLFLOW = ("mlflow", "mlflow-skinny")
 _NOTHING_RAN = "nothing was run"
 _TAMPERED = "its files are not what was made"
-_ONLY_BUNDLED = "a conda environment is verified as it is installed: from a bundle"
 _NO_MODEL = "no model was given; try: --model DIR"
 
 
@@ -185,7 +184,9 @@ class Session:
             )
         if self._context.runtime == "conda":
             return failed(
-                environment.INSTALL, _ONLY_BUNDLED, "try: envbuild export, and verify that"
+                environment.INSTALL,
+                environment.ONLY_BUNDLED,
+                "try: envbuild export; verify that",
             )
         installer = environment.ContextInstaller(
             runner=self.runner,

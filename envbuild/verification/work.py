@@ -22,6 +22,7 @@ __all__ = ["Place", "Subject", "ask", "batch", "predict", "serve", "steps_for"]
 
 # Where an image has what a command or variable of a profile may name.
 _IMAGE_VENV = "/opt/venv"
+_IMAGE_PREFIX = "/opt/env"
 _IMAGE_APP = "/app"
 
 
@@ -57,6 +58,7 @@ class Place:
         moves = {
             MODEL_FOLDER: subject.path,
             _IMAGE_VENV: str(self.venv),
+            _IMAGE_PREFIX: str(self.venv),
             _IMAGE_APP: str(self.app),
         }
         for old, new in moves.items():

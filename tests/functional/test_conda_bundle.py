@@ -372,6 +372,35 @@ def test_a_package_that_is_gone_is_named(kitchen: Kitchen, tmp_path: Path) -> No
     assert raised.value.problem == "greet cannot be had: 404 Not Found"
 
 
+@pytest.mark.parametrize("kind", ["token", "password"])
+def test_a_private_channel_is_read_and_its_secret_is_in_no_file(
+    kitchen: Kitchen, tmp_path: Path, kind: str
+) -> None:
+    secrets = {"token": "tk-s3cret", "password": "p4ss-s3cret"}
+    login = ("ada", secrets["password"]) if kind == "password" else None
+    token = secrets["token"] if kind == "token" else ""
+    with ChannelServer(kitchen.channel.folder.parent, credentials=login, token=token) as server:
+        lock = conda_lock(
+            kitchen.channel,
+            MIXED,
+            package(kitchen.site.index, TOPPING),
+            address=server.url("forge"),
+        )
+        site = Site(folder=tmp_path, index=kitchen.site.index)
+        context = conda_context(tmp_path / "context", lock)
+        with pytest.raises(IndexUnavailableError) as refused:
+            site.export(context)
+        address = server.secret_url("forge").replace(secrets[kind], "${SECRET}")
+        options = ExportOptions(channels=(address,))
+        made = site.export(context, options=options, environ={"SECRET": secrets[kind]})
+
+    assert refused.value.problem.partition(": ")[2] in ("403 Forbidden", "401 Unauthorized")
+    texts = [path for path in made.path.rglob("*") if path.suffix in {".json", ".lock", ".yml"}]
+    assert texts
+    assert [path for path in texts if secrets[kind] in path.read_text()] == []
+    check_files(made.path)
+
+
 def test_archives_split_and_differences_hold_the_channel_too(
     kitchen: Kitchen, bundle: Bundle, tmp_path: Path
 ) -> None:

@@ -96,5 +96,5 @@ def test_a_context_says_that_its_bundle_is_what_to_verify(case: Case) -> None:
 
     (install,) = [step for step in report.steps if step.name == "install"]
     assert install.outcome == "failed"
-    assert install.reason == "a conda environment is verified as it is installed: from a bundle"
-    assert install.details == ("try: envbuild export, and verify that",)
+    assert install.reason == "conda packages are installed from a bundle"
+    assert install.details == ("try: envbuild export; verify that",)
