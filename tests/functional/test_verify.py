@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -323,25 +325,43 @@ def test_an_interrupted_verification_leaves_nothing_behind(
     site: Site, bundle: Bundle, tmp_path: Path
 ) -> None:
     """Ctrl-C while the model loads: no process, no folder, and the exit code of an interruption."""
+    mark = f"envbuild-interrupted-{uuid.uuid4()}"  # another run of this test is not ours
     load = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', CODE, MARK])\n"
-    load = f"MARK = 'envbuild-interrupted'\nCODE = 'import time; time.sleep(600)'\n{load}"
+    load = f"MARK = {mark!r}\nCODE = 'import time; time.sleep(600)'\n{load}"
     model = write_model(tmp_path / "model", load=f"{load}time.sleep(600)\n")
-    scratch = tmp_path / "scratch"
+    scratch, log = tmp_path / "scratch", tmp_path / "log"
     scratch.mkdir()
-    program = subprocess.Popen(
-        [sys.executable, "-m", "envbuild", "verify", bundle.path, "--model", model, "--verbose"],
-        env=scrubbed(TMPDIR=str(scratch), ENVBUILD_CACHE_DIR=str(site.cache)),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert running("envbuild-interrupted", patience=120)
+    with log.open("wb") as stderr:  # a pipe that nobody reads yet could fill and hold it up
+        program = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "envbuild",
+                "verify",
+                bundle.path,
+                "--model",
+                model,
+                "--verbose",
+            ],
+            env=scrubbed(TMPDIR=str(scratch), ENVBUILD_CACHE_DIR=str(site.cache)),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        # A busy machine may take minutes to get there; a program that has ended never will.
+        deadline = time.monotonic() + 600
+        while not running(mark, patience=1):
+            assert program.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+        program.send_signal(signal.SIGINT)
+        program.wait(timeout=300)
+    finally:
+        program.kill()
 
-    program.send_signal(signal.SIGINT)
-    _, said = program.communicate(timeout=60)
-
+    said = log.read_text()
     assert program.returncode == 130, said
     assert said.splitlines()[-1].startswith("error: interrupted")
-    assert not running("envbuild-interrupted", patience=5, wanted=False)
+    assert not running(mark, patience=60, wanted=False)
     assert list(scratch.iterdir()) == []
 
 
