@@ -37,7 +37,7 @@ def entry(site: Site) -> str:
 def disk(folder: Path, options: str) -> Iterator[Path]:
     """A file system in memory of its own."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", options, "none", folder]
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting needs root")
     try:

@@ -183,6 +183,32 @@ def test_an_older_glibc_is_refused(bundle: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        ({"pip": "../../pip.whl"}, "names tools/../../pip.whl, which is not in the bundle"),
+        ({"pip": "pip-0.0-py3-none-any.whl"}, "names tools/pip-0.0-py3-none-any.whl, which is not"),
+        ({"requirements": "/etc/hostname"}, "names /etc/hostname, which is not in the bundle"),
+        ({"requirements": "other.txt"}, "names other.txt, which is not in the bundle"),
+        ({"tools": "../tools.txt"}, "names ../tools.txt, which is not in the bundle"),
+        ({"glibc": "new"}, "cannot be understood: "),
+        ({"requirements": None}, "cannot be understood: "),
+    ],
+)
+def test_a_manifest_that_lies_is_refused(
+    bundle: Path, tmp_path: Path, lie: dict[str, str], words: str
+) -> None:
+    """Its checksum being right does not make it true."""
+    edit_manifest(bundle, **lie)
+
+    done = install(bundle, "env", "--python", sys.executable)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"install.py: manifest.json {words}")
+    assert done.stderr.endswith("\nnothing was installed\n")
+    assert not (tmp_path / "env").exists()
+
+
 def test_a_failure_of_pip_leaves_nothing_behind(site: Site, tmp_path: Path) -> None:
     broken = Distribution(
         project="broken",

@@ -138,6 +138,26 @@ def show(name: str) -> str:
     return name.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
+def read_entry(root: str, *, partial: bool) -> Dict[str, Any]:
+    """The part of the manifest for this machine, if it can be true: its files are in the bundle.
+
+    Of a ``partial`` bundle it is enough that they would be.
+    """
+    try:
+        with open(os.path.join(root, "manifest.json"), encoding="utf-8") as stream:
+            entry = choose_platform(json.load(stream))
+        names = [entry["requirements"], "tools/" + entry["pip"], entry.get("tools", "tools/x")]
+        for version in (entry["python"], entry["glibc"]):
+            [int(part) for part in version.split(".")[:2]]
+        outside = [name for name in names if not is_inside(name)]
+        absent = [name for name in names[:2] if not os.path.isfile(os.path.join(root, name))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RefusedError("manifest.json cannot be understood: %s" % show(str(error)))
+    for name in outside or ([] if partial else absent):
+        raise RefusedError("manifest.json names %s, which is not in the bundle" % show(name))
+    return entry
+
+
 def choose_platform(manifest: Dict[str, Any]) -> Dict[str, Any]:
     """The part of the manifest that is for this machine."""
     here = (platform.system(), platform.machine())
@@ -290,8 +310,7 @@ def install(root: str, options: argparse.Namespace) -> None:
         raise RefusedError(
             "\n  ".join(["this is not the bundle that was made:"] + problems[:SHOWN] + more)
         )
-    with open(os.path.join(root, "manifest.json"), encoding="utf-8") as stream:
-        entry = choose_platform(json.load(stream))
+    entry = read_entry(root, partial=options.ignore_missing)
     check_machine(entry, options.python)
     made = claim(target)
     try:
