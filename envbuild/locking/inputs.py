@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from envbuild.fs import sha256_file, sha256_tree
-from envbuild.merging.name_map import NameMap
 from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.platforms import parse_platform
@@ -25,6 +24,7 @@ from envbuild.redact import redact
 from envbuild.spec import EnvSpec, FileSource, IndexOption, PipRequirement
 
 if TYPE_CHECKING:
+    from envbuild.merging.name_map import NameMap
     from envbuild.server import ServerProfile
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild import __version__
 from envbuild.ambient import Ambient
@@ -26,10 +27,12 @@ from envbuild.locking.inputs import (
     digest_inputs,
     restore_options,
 )
-from envbuild.merging.name_map import NameMap, load_name_map
 from envbuild.model import Model
 from envbuild.options import LockOptions
 from envbuild.spec import PipRequirement, parse_environment, parse_requirements
+
+if TYPE_CHECKING:
+    from envbuild.merging.name_map import NameMap
 
 __all__ = ["CheckResult", "check"]
 
@@ -132,6 +135,8 @@ def _input_changes(
             constraints += parse_requirements(text, file=name, side="option")
     names: NameMap | None = None
     if options.name_map:
+        from envbuild.merging.name_map import load_name_map
+
         try:
             text = (cwd / options.name_map).read_text(encoding="utf-8")
             names = load_name_map().with_overrides(text, where=options.name_map)

@@ -42,6 +42,7 @@ FOR_SOLVING = frozenset(
     {
         "envbuild.fetch",
         "envbuild.merge",
+        "envbuild.merging.name_map",
         "envbuild.merging.plans",
         "envbuild.pipeline",
         "envbuild.process",
