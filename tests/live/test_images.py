@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.environments import scrubbed
+from tests.support.paths import ROOT
 from tests.support.training import log_model
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 PYTHON = "3.12"
+CACHE = "cache-of-images"
+LOAD_S = 20
 NEW = ("mlflow-skinny>=3", "pandas", "scikit-learn")
 # The same packages for the first two, so that the second image only adds a layer to the first.
 CASES = {
@@ -43,12 +46,17 @@ class Case:
     model: Path
     prediction: Any
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The cache is that of all cases, which have most packages in common."""
+        return scrubbed(ENVBUILD_CACHE_DIR=str(self.folder.parent / CACHE))
+
     def envbuild(self, *arguments: str | Path) -> dict[str, Any]:
         """The JSON document that a command prints."""
         done = subprocess.run(
             [sys.executable, "-m", "envbuild", *map(str, arguments), "--json"],
             cwd=self.folder,
-            env=scrubbed(),
+            env=self.environ,
             capture_output=True,
             text=True,
             check=False,
@@ -65,6 +73,8 @@ def case(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Case:
     folder = tmp_path_factory.mktemp("case")
+    (cache := folder.parent / CACHE / "uv").mkdir(parents=True, exist_ok=True)
+    (folder / "uv").symlink_to(cache)
     model, prediction = log_model(
         request.param, CASES[request.param], exe=interpreter(PYTHON), folder=folder
     )
@@ -78,7 +88,7 @@ def test_it_is_served_from_its_context_as_from_the_container(case: Case) -> None
     process = subprocess.Popen(
         [sys.executable, "-m", "envbuild", *map(str, argv)],
         cwd=case.folder,
-        env=scrubbed(),
+        env=case.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -95,6 +105,27 @@ def test_it_is_served_from_its_context_as_from_the_container(case: Case) -> None
     assert json.loads(answer.stdout) == pytest.approx(case.prediction), log
     assert process.returncode == 143
     assert not Path(f"/proc/{told['pid']}").exists()
+
+
+@pytest.mark.parametrize("case", ["code_folder.py"], indirect=True)
+def test_no_good_request_is_lost_while_workers_die(case: Case) -> None:
+    """The ten minutes of ``benchmarks/load.py``, in twenty seconds."""
+    done = subprocess.run(
+        [
+            *(sys.executable, ROOT / "benchmarks" / "load.py", "env", "--model", case.model),
+            *("--seconds", str(LOAD_S), "--every", "3"),
+        ],
+        cwd=case.folder,
+        env=case.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = json.loads(done.stdout)
+    assert set(found["checks"].values()) == {True}, done.stdout
+    assert found["counts"]["good, answered"] > LOAD_S
+    assert found["killed workers"] > 0
 
 
 def _document(lines: Iterator[str]) -> Iterator[str]:
