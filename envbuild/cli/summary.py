@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from envbuild.cli.terminal import Terminal
     from envbuild.emit.bundle import Bundle
     from envbuild.emit.shared import SharedBundle
+    from envbuild.entries.requirements import CondaRequirement
     from envbuild.image.build import ImageResult
     from envbuild.locking.context import Context
     from envbuild.locking.lock import Lock, PlatformLock
@@ -76,6 +77,8 @@ def lock_text(
     lines = [terminal.style(head, "bold"), _row("Python", _python_text(lock.plan))]
     for platform in lock.platforms:
         label = "packages" if len(lock.platforms) == 1 else str(platform.target.platform)
+        if platform.conda:
+            lines.append(_row("conda", _conda_text(lock.plan, platform)))
         lines.append(_row(label, _packages_text(lock.plan, platform)))
     lines += [_row("changed", _change_text(change)) for change in lock.changes]
     lines += [_row("to build", text) for text in _to_build(lock.platforms)]
@@ -117,6 +120,10 @@ def inspect_text(model: Model, spec: EnvSpec, plan: Plan, *, terminal: Terminal)
         _row("Python", _python_text(plan)),
         _row("runtime", plan.runtime),
     ]
+    if plan.conda:
+        lines.append(_row("channels", ", ".join(map(redact, plan.channels))))
+    conda = [(_conda_spec(one), f"{one.origin} (conda)") for one in plan.conda]
+    lines += [f"  {shown}  {terminal.style(origin, 'dim')}" for shown, origin in _aligned(conda)]
     width = max((len(entry.pep508()) for entry in plan.requirements), default=0)
     lines += [
         f"  {entry.pep508():<{width}}  {terminal.style(str(entry.origin), 'dim')}"
@@ -125,6 +132,18 @@ def inspect_text(model: Model, spec: EnvSpec, plan: Plan, *, terminal: Terminal)
     lines += [_row("changed", _change_text(change)) for change in plan.changes]
     lines += _notice_rows(plan.notices, terminal)
     return "\n".join(lines)
+
+
+def _conda_spec(one: CondaRequirement) -> str:
+    from envbuild.merging.conda_names import show
+
+    channel = f"{redact(one.channel)}::" if one.channel else ""
+    return f"{channel}{show(one)}"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    width = max((len(first) for first, _ in rows), default=0)
+    return [(f"{first:<{width}}", second) for first, second in rows]
 
 
 def bundle_document(bundle: Bundle) -> dict[str, Any]:
@@ -297,6 +316,16 @@ def _python_text(plan: Plan) -> str:
     return f"{plan.python} ({asked.origin})" if asked else str(plan.python)
 
 
+def _conda_text(plan: Plan, platform: PlatformLock) -> str:
+    from envbuild.resolve.conda_lockfile import bare_address
+
+    asked = {one.name for one in plan.conda}
+    named = sum(one.name in asked for one in platform.conda)
+    channels = ", ".join(dict.fromkeys(bare_address(one) for one in plan.channels))
+    count = len(platform.conda)
+    return f"{count}: {named} by name, {count - named} that these need; from {channels}"
+
+
 def _packages_text(plan: Plan, platform: PlatformLock) -> str:
     counts = _counts(plan, platform.pylock.packages)
     return (
@@ -376,6 +405,10 @@ def _platform_document(lock: Lock, platform: PlatformLock) -> dict[str, Any]:
         "packages": [
             {"name": package.name, "version": str(package.version) if package.version else None}
             for package in platform.pylock.packages
+        ],
+        "conda": [
+            {"name": one.name, "version": one.version, "build": one.build, "channel": one.channel}
+            for one in platform.conda
         ],
         "from_model": counts["model"],
         "for_server": counts["server"],

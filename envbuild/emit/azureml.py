@@ -53,6 +53,8 @@ def azureml_files(header: Header, *, version: str) -> dict[str, str]:
 
 
 def _environment(header: Header, version: str) -> str:
+    runtime = f" ({header.runtime} runtime)" if header.runtime == "conda" else ""
+    said = f"{header.model} behind {header.server}{runtime}, locked by envbuild {header.version}"
     text = f"""\
 # az ml environment create -f azureml/environment.yml
 #
@@ -62,7 +64,7 @@ $schema: {_SCHEMAS}/environment.schema.json
 name: {_asset_name(header.model)}-env
 # Of the files that the image is made of: the same files are the same version.
 version: "{version}"
-description: {scalar(f"{header.model} behind {header.server}, locked by envbuild {header.version}")}
+description: {scalar(said)}
 build:
   path: ..
   dockerfile_path: Dockerfile

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from envbuild.cli import main
+from envbuild.errors import LockFileError
 from envbuild.locking.context import read_context
 from envbuild.resolve.conda_lock import find_conda_lock
 from tests.support.conda_channel import Channel, ChannelServer, pure_package, sample_packages
@@ -116,6 +117,8 @@ def test_conda_comes_first_and_what_it_brings_is_not_installed_twice(
     assert pip_part(mixed) == ["soup 1.1", "web 1.0"]
     assert index.count("/simple/greet/") == 0
     assert sorted(path.name for path in mixed.iterdir()) == [
+        ".dockerignore",
+        "Dockerfile",
         "conda-linux-64.lock",
         "conda-lock.yml",
         "environment.yml",
@@ -356,6 +359,11 @@ def test_check_tells_a_changed_conda_entry_and_an_edited_file_without_solving(
 
     file = tmp_path / "env" / "conda-lock.yml"
     file.write_text(file.read_text().replace("greet-1.1", "greet-1.0"))
+    with pytest.raises(LockFileError) as raised:
+        read_context(tmp_path / "env")
+    assert str(raised.value) == (
+        f"{file}: its packages were edited by hand\n  try: envbuild lock again"
+    )
     assert lock(["greet<2"], ["soup"], "--check") == 1
     assert "conda-lock.yml: edited by hand" in capsys.readouterr().out
 
@@ -368,6 +376,38 @@ def test_two_platforms_are_solved_each_for_itself(
     text = message(capsys)
     assert text.startswith("no set of conda packages for linux-aarch64")
     assert "has no packages for linux-aarch64" in text
+
+
+def test_a_solver_of_the_users_own_is_started_and_named(lock: Lock, tmp_path: Path) -> None:
+    exe = tmp_path / "conda"
+    exe.write_text(f'#!/bin/sh\nexec {sys.executable} -m envbuild.resolve.conda_solver "$@"\n')
+    exe.chmod(0o755)
+
+    assert lock(["greet"], ["soup"], "--conda-exe", "./conda") == 0
+
+    (platform,) = read_context(tmp_path / "env").locks.values()
+    assert conda_part(tmp_path / "env") == ["greet 2.0"]
+    assert platform.resolver.partition(";")[0].endswith(", conda (--conda-exe)")
+
+
+def test_a_channel_that_was_read_once_is_solved_from_offline(
+    lock: Lock, tmp_path: Path, channels: Channel
+) -> None:
+    with ChannelServer(channels.folder.parent) as server:
+        forge = server.url("forge")
+        assert lock(["greet=1.1"], [], forge=forge) == 0
+    first = (tmp_path / "env" / "conda-lock.yml").read_bytes()
+
+    assert lock(["greet=1.1"], [], "--offline", "--upgrade", forge=forge) == 0
+    assert (tmp_path / "env" / "conda-lock.yml").read_bytes() == first
+
+
+def test_the_summary_says_what_conda_brings(lock: Lock, capsys: pytest.CaptureFixture[str]) -> None:
+    lock(["spam-native"], ["soup"])
+
+    said = capsys.readouterr().out.splitlines()
+    assert "  conda     6: 3 by name, 3 that these need; from forge" in said
+    assert "  packages  1: 1 from the model, 0 for the server, 0 that these need" in said
 
 
 def test_a_solver_that_crashes_is_a_tool_that_failed(
