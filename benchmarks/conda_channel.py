@@ -13,14 +13,15 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
-__all__ = ["PYTHONS", "Shape", "write_channel"]
+__all__ = ["PYTHONS", "Shape", "write_channel", "write_shards"]
 
 PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 _EPOCH, _NOW = 1_540_000_000, 1_760_000_000  # seconds; from 2018-10 to 2025-10
 _COMPILED_SHARE, _LIBRARY_SHARE = 0.46, 0.14  # of the records; the rest is noarch
-_MEAN_LIBRARY, _MEAN_COMPILED, _MEAN_NOARCH = 19, 60, 11  # records per name
+_MEAN_LIBRARY, _MEAN_COMPILED, _MEAN_NOARCH = 18, 57, 10.5  # records per name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,35 +123,53 @@ class _Maker:
 
 def write_channel(folder: Path, shape: Shape) -> int:
     """Write ``linux-64/repodata.json`` and ``noarch/repodata.json``; how many records they have."""
+    return sum(_write(folder / subdir, records, subdir) for subdir, records in _records_of(shape))
+
+
+def write_shards(folder: Path, shape: Shape) -> int:
+    """Write the same channel with one small file for each name, and nothing else; how many.
+
+    Source: CEP 16 (https://github.com/conda/ceps/blob/main/cep-0016.md).
+    """
+    return sum(
+        _write_shards(folder / subdir, records, subdir) for subdir, records in _records_of(shape)
+    )
+
+
+def _records_of(shape: Shape) -> Iterator[tuple[str, Iterator[dict[str, object]]]]:
     maker = _Maker(random.Random(shape.seed))
     maker.populate(shape)
-    written = _write(folder / "linux-64", _native(maker), "linux-64")
-    return written + _write(folder / "noarch", _pure(maker), "noarch")
+    yield "linux-64", _native(maker)
+    yield "noarch", _pure(maker)
 
 
 def _native(maker: _Maker) -> Iterator[dict[str, object]]:
     yield from _pythons()
     for library in maker.libraries:
-        depends = [f"{need.name}" for need in library.needs]
         for release in library.releases:
-            depends = ["libgcc >=13", *(_export(need, release) for need in library.needs)]
+            moment = _built(library, release)
+            depends = ["libgcc >=13", *(_export(need, moment) for need in library.needs)]
             for number in range(1 + release.moment % 4):
                 yield _record(library.name, release, f"_{number}", depends, number=number)
     for package in maker.compiled:
         for release in package.releases:
+            moment = _built(package, release)
             needs = [
-                _export(need, release) if need.name.startswith("lib") else _floor(need, release)
+                _export(need, moment) if need.name.startswith("lib") else _floor(need, moment)
                 for need in package.needs
             ]
-            # Migrations rebuild what is newest for every Python that is still supported.
-            latest = release is package.releases[-1]
-            for python in _supported(_NOW if latest else release.moment):
-                yield _record(
-                    package.name, release, f"py{python.replace('.', '')}", [
-                        "libgcc >=13", f"python >={python},<{_next(python)}.0a0",
-                        f"python_abi {python}.* *_cp{python.replace('.', '')}", *needs,
-                    ],
-                )  # fmt: skip
+            for python in _supported(moment):
+                digits = python.replace(".", "")
+                depends = ["libgcc >=13", f"python >={python},<{_next(python)}.0a0"]
+                depends += [f"python_abi {python}.* *_cp{digits}", *needs]
+                yield _record(package.name, release, f"py{digits}", depends)
+
+
+def _built(package: _Package, release: _Release) -> int:
+    """When a release was last built: migrations rebuild the newest of each package for every
+    Python that is still supported, against the libraries of today.
+    """
+    return _NOW if release is package.releases[-1] else release.moment
 
 
 def _pure(maker: _Maker) -> Iterator[dict[str, object]]:
@@ -162,7 +181,7 @@ def _pure(maker: _Maker) -> Iterator[dict[str, object]]:
     for package in maker.noarch:
         for release in package.releases:
             floor = _supported(release.moment)[0]
-            needs = [_floor(need, release) for need in package.needs]
+            needs = [_floor(need, release.moment) for need in package.needs]
             yield _record(
                 package.name, release, "pyhd", [f"python >={floor}", *needs], subdir="noarch"
             )
@@ -176,6 +195,8 @@ def _pythons() -> Iterator[dict[str, object]]:
         digits = python.replace(".", "")
         abi = _Release((3, line + 8, 0), _EPOCH)
         yield _record("python_abi", abi, f"_cp{digits}", [], constrains=[f"python {python}.*"])
+    for line, python in enumerate(PYTHONS):
+        digits = python.replace(".", "")
         for patch in range(14):
             release = _Release((3, line + 8, patch), _first(python) + patch * 5_000_000)
             depends = ["libgcc >=13", "tzdata", "ca-certificates", "lib00000", "lib00001"]
@@ -214,14 +235,14 @@ def _record(
     }
 
 
-def _export(need: _Package, release: _Release) -> str:
+def _export(need: _Package, moment: int) -> str:
     """What a run export of the library asks for: this line and nothing after it."""
-    version = need.before(release.moment).version
+    version = need.before(moment).version
     return f"{need.name} >={version[0]}.{version[1]}.{version[2]},<{version[0] + 1}.0a0"
 
 
-def _floor(need: _Package, release: _Release) -> str:
-    return f"{need.name} >={need.before(release.moment).text}"
+def _floor(need: _Package, moment: int) -> str:
+    return f"{need.name} >={need.before(moment).text}"
 
 
 def _first(python: str) -> int:
@@ -241,15 +262,51 @@ def _next(python: str) -> str:
 
 
 def _write(folder: Path, records: Iterator[Mapping[str, object]], subdir: str) -> int:
-    """One subdir's repodata, written as it is made: the whole would not fit into memory well."""
+    """One subdir's repodata and its archive, made on the way: the whole is too much for memory."""
+    import zstandard
+
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
     head = json.dumps({"info": {"subdir": subdir}, "packages": {}, "repodata_version": 1})
-    with (folder / "repodata.json").open("w") as stream:
+    plain = folder / "repodata.json"
+    with plain.open("w") as stream:
         stream.write(f'{head[:-1]}, "packages.conda": {{')
         for record in records:
-            name = f"{record['name']}-{record['version']}-{record['build']}.conda"
-            stream.write(f"{',' if count else ''}\n{json.dumps(name)}: {json.dumps(record)}")
+            stream.write(f"{',' if count else ''}\n{json.dumps(_file(record))}: ")
+            stream.write(json.dumps(record))
             count += 1
         stream.write("}}\n")
+    with plain.open("rb") as source, (folder / "repodata.json.zst").open("wb") as target:
+        zstandard.ZstdCompressor().copy_stream(source, target)
     return count
+
+
+def _write_shards(folder: Path, records: Iterator[dict[str, object]], subdir: str) -> int:
+    import msgpack  # type: ignore[import-untyped]
+    import zstandard
+
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    compressor = zstandard.ZstdCompressor()
+    shards, count = {}, 0
+    for name, rows in groupby(records, key=lambda record: str(record["name"])):
+        packages = {_file(row): _packed(row) for row in rows}
+        data = compressor.compress(
+            msgpack.packb({"packages": {}, "packages.conda": packages, "removed": []})
+        )
+        digest = hashlib.sha256(data)
+        (folder / "shards" / f"{digest.hexdigest()}.msgpack.zst").write_bytes(data)
+        shards[name] = digest.digest()
+        count += len(packages)
+    info = {"subdir": subdir, "base_url": "./", "shards_base_url": "./shards/"}
+    index = msgpack.packb({"version": 1, "info": info, "shards": shards})
+    (folder / "repodata_shards.msgpack.zst").write_bytes(compressor.compress(index))
+    return count
+
+
+def _packed(record: dict[str, object]) -> dict[str, object]:
+    """In shards hashes are bytes."""
+    return record | {name: bytes.fromhex(str(record[name])) for name in ("md5", "sha256")}
+
+
+def _file(record: Mapping[str, object]) -> str:
+    return f"{record['name']}-{record['version']}-{record['build']}.conda"

@@ -8,6 +8,7 @@
     python benchmarks/run.py profile               where one lock spends its time
     python benchmarks/run.py install               environments, against mlflow models prepare-env
     python benchmarks/run.py export                bundles, against pip download and a plain fetch
+    python benchmarks/run.py conda                 solves over 60,000 and 600,000 records
     python benchmarks/run.py COMMAND --publish     also rewrites docs/explanation/benchmarks.md
 
 Run it with an interpreter that has ``.[all]`` installed (``.venv/bin/python`` of the checkout).
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.bundles import bundle_programs, locked_wheels  # noqa: E402
 from benchmarks.cases import CASES, Case  # noqa: E402
+from benchmarks.conda_solves import measure_conda  # noqa: E402
 from benchmarks.contestants import (  # noqa: E402
     Bench,
     environment,
@@ -192,6 +194,11 @@ def measure_fleets(options: argparse.Namespace) -> Measured:
     return results
 
 
+def measure_solves(options: argparse.Namespace) -> Measured:
+    """Conda solves over channels of each size."""
+    return measure_conda(options.rounds or 3, report=say)
+
+
 def about_machine() -> str:
     return ", ".join(f"{name} {value}" for name, value in machine().items()) + ".\n"
 
@@ -205,6 +212,7 @@ COMMANDS = {
     "fleet": measure_fleets,
     "install": measure_environments,
     "export": measure_bundles,
+    "conda": measure_solves,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from envbuild.ambient import Ambient
 
-__all__ = ["Record", "ask", "record", "write_repodata"]
+__all__ = ["Record", "ask", "create", "record", "solution", "write_repodata"]
 
 Record = dict[str, Any]
 _ROOM = Path("/nowhere")
