@@ -11,6 +11,8 @@ A request is a JSON object with one of ``input_data`` (Azure), ``dataframe_split
 ``dataframe_records``, ``instances`` or ``inputs`` (MLflow); ``params`` stands beside it.
 A table may be sent in pandas' split layout, as records, as rows, or as columns.
 
+``/swagger.json`` describes the input that the loaded model wants, with an example.
+
 Answers are 200 and the predictions as bare JSON, a DataFrame as a list of records; 400 and
 ``{"error": {"message", "problems": [{"field", "row", "expected", "received"}]}}`` for a request
 that does not fit the model's signature; 500 and an error id, found again in the log, when the
@@ -75,6 +77,10 @@ def init():
         message = f"cannot load the model: {type(error).__name__}: {error}"
         log(message)
         raise RuntimeError(message) from error
+    try:
+        publish(openapi(scorer.signature))
+    except Exception as error:  # better served without a description than not at all
+        log(f"/swagger.json does not describe the model: {type(error).__name__}")
 
 
 @rawhttp
@@ -246,6 +252,7 @@ class Field(NamedTuple):
     type: Any
     shape: Any = None
     required: bool = True
+    default: Any = None
 
     @property
     def label(self):
@@ -314,7 +321,8 @@ def read_field(entry):
         spec = entry["tensor-spec"]
         return Field(name, spec["dtype"], tuple(spec["shape"]), required)
     type_ = read_type(entry)
-    return Field(name, ("array", type_) if entry.get("shape") else type_, None, required)
+    type_ = ("array", type_) if entry.get("shape") else type_
+    return Field(name, type_, None, required, entry.get("default"))
 
 
 def read_type(entry):
@@ -338,6 +346,122 @@ def is_known(type_):
     if kind == "object":
         return all(is_known(field.type) for field in inner.values())
     return kind == "any" or (kind != "unknown" and is_known(inner))
+
+
+# --- the description ---------------------------------------------------------------------------
+
+SCALARS = {
+    "boolean": ({"type": "boolean"}, True),
+    "integer": ({"type": "integer", "format": "int32"}, 1),
+    "long": ({"type": "integer", "format": "int64"}, 1),
+    "float": ({"type": "number", "format": "float"}, 0.5),
+    "double": ({"type": "number", "format": "double"}, 0.5),
+    "string": ({"type": "string"}, "text"),
+    "binary": ({"type": "string", "format": "byte"}, "Ynl0ZXM="),
+    "datetime": ({"type": "string", "format": "date-time"}, "2020-01-31T00:00:00"),
+}
+KINDS = {"b": "boolean", "i": "long", "u": "long", "f": "double", "M": "datetime"}
+MAX_EXAMPLE = 10000  # elements; larger tensors are described without an example
+
+
+def openapi(signature):
+    """Schema and example of ``input_data``, and of ``params`` where there are any, for OpenAPI."""
+    described = {"input_data": openapi_input(signature)}
+    if signature.params:
+        pairs = [
+            (field, (openapi_type(field.type)[0], field.default)) for field in signature.params
+        ]
+        described["params"] = openapi_object(pairs)
+    return described
+
+
+def openapi_input(signature):
+    """Schema and example of the input: records, rows, or tensors."""
+    fields = signature.fields
+    if not fields or signature.from_type_hint:
+        return {"description": "The model has no signature: any table or array."}, []
+    if fields[0].shape is not None:
+        tensors = [(field, openapi_tensor(field)) for field in fields]
+        return tensors[0][1] if fields[0].name is None else openapi_object(tensors)
+    columns = [(field, openapi_type(field.type)) for field in fields]
+    if fields[0].name is not None:
+        return openapi_list(*openapi_object(columns))
+    schema = {"type": "array", "items": {}, "minItems": len(fields), "maxItems": len(fields)}
+    return openapi_list(schema, [example for _, (_, example) in columns])
+
+
+def openapi_type(type_):
+    """Schema and example of a column or of a part of one."""
+    if isinstance(type_, str):
+        return SCALARS[type_]
+    kind, inner = type_
+    if kind == "array":
+        return openapi_list(*openapi_type(inner))
+    if kind == "object":
+        return openapi_object([(field, openapi_type(field.type)) for field in inner.values()])
+    if kind == "map":
+        schema, example = openapi_type(inner)
+        return {"type": "object", "additionalProperties": schema}, {"key": example}
+    return {}, "anything"
+
+
+def openapi_object(pairs):
+    """Schema and example of an object: each field with its own schema and example."""
+    schema = {"type": "object", "properties": {f.label: inner for f, (inner, _) in pairs}}
+    required = [field.label for field, _ in pairs if field.required and field.default is None]
+    if required:
+        schema["required"] = required
+    return schema, {field.label: example for field, (_, example) in pairs}
+
+
+def openapi_tensor(field):
+    """Schema and example of a tensor; the example is left out where it would fill pages."""
+    dtype = np.dtype(field.type)
+    schema, example = SCALARS[KINDS.get(dtype.kind, "string")]
+    size = np.prod([max(length, 1) for length in field.shape])
+    for length in reversed(field.shape):
+        fixed = {"minItems": length, "maxItems": length} if length >= 0 else {}
+        schema = dict(openapi_list(schema, None)[0], **fixed)
+        example = [example] * max(length, 1) if size <= MAX_EXAMPLE else []
+    return dict(schema, description=f"{field.type} of shape {list(field.shape)}"), example
+
+
+def openapi_list(schema, example):
+    """Schema and example of a list with items of one schema."""
+    return {"type": "array", "items": schema}, [example]
+
+
+def publish(described):
+    """Hand schemas and examples to the server, which writes ``/swagger.json`` after ``init``.
+
+    It asks a package of its own for what was declared of a function of this name. A decorator on
+    ``run`` itself would do the same, but may not stand beside ``@rawhttp``.
+    """
+    try:
+        from inference_schema.parameter_types.abstract_parameter_type import AbstractParameterType
+        from inference_schema.schema_decorators import input_schema, output_schema
+    except ImportError:  # every server has it
+        return
+
+    class Described(AbstractParameterType):
+        """A schema as it is."""
+
+        def deserialize_input(self, input_data):
+            return input_data
+
+        def input_to_swagger(self):
+            return self.sample_input
+
+        def supported_versions(self):
+            return ["2.0", "3.0", "3.1"]
+
+    def run():
+        """Goes by the name of the real one."""
+
+    for name, (schema, example) in described.items():
+        input_schema(name, Described(dict(schema, example=example)))(run)
+    answer = {"description": "The predictions, as the model gives them; a table as records."}
+    output_schema(Described(answer))(run)
 
 
 # --- the request -------------------------------------------------------------------------------

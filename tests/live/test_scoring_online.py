@@ -102,7 +102,7 @@ class started:  # noqa: N801 - reads as a statement
 
     def __init__(self, environment: Environment, folder: Path, port: int, models: Path) -> None:
         (folder / "score.py").write_bytes((SCORING / "online.py").read_bytes())
-        (folder / "swagger.json").write_text('{"swagger": "2.0", "info": {"title": "ours"}}')
+        (folder / "swagger3.json").write_text('{"swagger": "2.0", "info": {"title": "ours"}}')
         self.argv = [
             str(environment.bin / "azmlinfsrv"),
             *("--entry_script", "score.py", "--model_dir", str(models), "--port", str(port)),
@@ -231,9 +231,19 @@ def test_a_request_in_pieces_is_scored_and_bounded(server: Server) -> None:
             assert wanted in connection.recv(4096).partition(b"\r\n")[0] + b" "
 
 
-def test_a_description_beside_the_script_is_served(server: Server) -> None:
+def test_the_description_is_that_of_the_model_and_its_example_is_scored(server: Server) -> None:
+    status, description = server.ask(None, "/swagger.json")
+    assert status == 200
+    assert isinstance(description, dict)
+    described = description["definitions"]["ServiceInput"]
+    records = described["properties"]["input_data"]["items"]
+    assert list(records["properties"]) == ["real", "whole", "text"]
+    assert server.ask(json.dumps(described["example"]).encode()) == (200, [1.5])
+
+
+def test_a_description_beside_the_script_is_served_instead(server: Server) -> None:
     wanted = {"swagger": "2.0", "info": {"title": "ours"}}
-    assert server.ask(None, "/swagger.json") == (200, wanted)
+    assert server.ask(None, "/swagger.json?version=3") == (200, wanted)
 
 
 def test_a_server_without_a_model_says_so_and_ends(
