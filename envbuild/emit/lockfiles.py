@@ -14,6 +14,7 @@ from envbuild.entries.requirements import IndexOption
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.header import Header, content_digest, lock_name
 from envbuild.redact import redact, without_userinfo
+from envbuild.remembered import Remembered
 
 __all__ = [
     "index_lines",
@@ -41,9 +42,9 @@ def pylock_text(header: Header, pylock: Pylock) -> str:
     The content digest in ``header`` is set to that of the packages' text.
     """
     packages = packages_text(pylock)
-    document = {key: value for key, value in pylock.to_dict().items() if key != "packages"}
-    if not packages:
-        document["packages"] = []
+    document = dict(replace(pylock, packages=[]).to_dict())
+    if packages:
+        del document["packages"]
     document["tool"] = {
         "envbuild": replace(header, content_digest=content_digest(packages)).to_dict()
     }
@@ -53,8 +54,16 @@ def pylock_text(header: Header, pylock: Pylock) -> str:
 
 def packages_text(pylock: Pylock) -> str:
     """The packages alone, as they stand at the end of the file."""
+    known = _PACKAGES.find(pylock)
+    if known is not None:
+        return known
     rows: Sequence[Mapping[str, Any]] = pylock.to_dict()["packages"]
-    return "\n".join(f"[[packages]]\n{render_pairs(row)}" for row in rows)
+    text = "\n".join(f"[[packages]]\n{render_pairs(row)}" for row in rows)
+    return _PACKAGES.keep(pylock, text)
+
+
+# It is asked for by every file that has a digest of it, and by every model that shares the lock.
+_PACKAGES: Remembered[Pylock, str] = Remembered()
 
 
 def requirements_name(platform: str, platforms: Iterable[str]) -> str:

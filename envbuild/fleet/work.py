@@ -282,16 +282,16 @@ def _lock(source: Source, job: Job, solvers: _Solvers) -> Status:
 
 def _write(directory: Path, files: Mapping[str, bytes], job: Job, *, model: Path) -> None:
     """Write a context: a new one appears whole, one that is there is replaced file by file."""
-    from envbuild.locking.context import refuse_inside, write_context
+    from envbuild.locking.context import refuse_inside, write_files
 
     refuse_inside(directory, model)
     if directory.exists():
         for left in directory.glob(".envbuild-*"):
             shutil.rmtree(left, ignore_errors=True)  # by a run that was killed
-        write_context(directory, files, model=model)
+        write_files(directory, files, model=model)
         return
     with _staged(job.output) as stage:
-        write_context(stage / "context", files, model=model)
+        write_files(stage / "context", files, model=model)
         directory.parent.mkdir(parents=True, exist_ok=True)
         (stage / "context").rename(directory)
 

@@ -32,6 +32,7 @@ from envbuild.errors import IntegrityError, ResolutionError
 from envbuild.model import Model
 from envbuild.platforms import Target
 from envbuild.redact import redact, without_userinfo
+from envbuild.remembered import Remembered
 from envbuild.resolve.conda_interface import CondaPackage
 from envbuild.resolve.interface import Resolution
 
@@ -68,6 +69,9 @@ def canonicalize(
         ResolutionError: packages that the target cannot use, or that ``only_binary`` forbids.
         ModelError: a file of the model is not there.
     """
+    depends_on = (resolution.target, only_binary)
+    if known := _CANONICAL.find(resolution.pylock, depends_on):
+        return replace(known, resolver=resolution.resolver, conda=resolution.conda), {}
     work = _Work(model=model, target=resolution.target, only_binary=only_binary)
     packages = [work.package(package) for package in _applicable(resolution)]
     work.raise_problems()
@@ -85,7 +89,13 @@ def canonicalize(
         resolver=resolution.resolver,
         conda=resolution.conda,
     )
+    if not work.local_files:  # the model has no part in it
+        _CANONICAL.keep(resolution.pylock, lock, depends_on)
     return lock, work.local_files
+
+
+# The models of a fleet that have one environment share one resolution.
+_CANONICAL: Remembered[Pylock, PlatformLock] = Remembered()
 
 
 def _applicable(resolution: Resolution) -> list[Package]:

@@ -31,7 +31,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Context", "find_locks", "lock_name", "read_context", "refuse_inside", "write_context"]
+__all__ = [
+    "Context",
+    "find_locks",
+    "lock_name",
+    "read_context",
+    "refuse_inside",
+    "write_context",
+    "write_files",
+]
 
 _AGAIN = "envbuild lock again"
 _KEPT_SUFFIX = ".edited"
@@ -101,6 +109,12 @@ def read_context(directory: str | Path) -> Context:
 
 
 def write_context(directory: Path, files: Mapping[str, bytes], *, model: Path) -> Context:
+    """Write the files of a lock and read them back; see ``write_files``."""
+    notices = write_files(directory, files, model=model)
+    return replace(read_context(directory), notices=notices)
+
+
+def write_files(directory: Path, files: Mapping[str, bytes], *, model: Path) -> tuple[Notice, ...]:
     """Write the files of a lock, the lock files last; what already is as it should be stays.
 
     Files of an earlier lock that are no longer written are removed; what is not ours is left
@@ -118,7 +132,7 @@ def write_context(directory: Path, files: Mapping[str, bytes], *, model: Path) -
     if changed or gone:
         write_tree(directory, {**_copies(directory, kept), **changed}, remove=sorted(gone))
         _remove_empty_folders(directory, gone)
-    notices = tuple(
+    return tuple(
         Notice(
             code="edited-file-kept",
             message=f"it was edited by hand; the edited file is now {copy}",
@@ -126,7 +140,6 @@ def write_context(directory: Path, files: Mapping[str, bytes], *, model: Path) -
         )
         for name, copy in kept.items()
     )
-    return replace(read_context(directory), notices=notices)
 
 
 def _read_lock(file: Path) -> tuple[Header, PlatformLock]:

@@ -18,6 +18,7 @@ FLOW = (
     "junit",
     "ambient",
     "reporter",
+    "remembered",
     "platforms",
     "pythons",
     "images",
