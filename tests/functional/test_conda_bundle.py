@@ -20,6 +20,7 @@ from rattler import RepoData
 
 from envbuild.emit.bundle import Bundle, check_files
 from envbuild.errors import IndexUnavailableError, IntegrityError, LockFileError
+from envbuild.fs import md5_file
 from envbuild.locking.canonical import PlatformLock
 from envbuild.options import ExportOptions
 from tests.support.conda_channel import Channel, ChannelServer, pure_package, sample_packages
@@ -208,6 +209,21 @@ def test_the_explicit_list_names_every_package_by_its_path_and_md5(
         f"channel/{file.subdir}/{file.filename}#{file.md5}"
         for file in (kitchen.channel.find(package.filename) for package in kitchen.lock.conda)
     ]
+
+
+def test_the_list_for_micromamba_leads_to_files_that_are_there(bundle: Bundle) -> None:
+    head = (bundle.path / "conda-linux-64.lock").read_text().splitlines()
+    command = head[2].removeprefix("#").partition(" > ")[0]
+
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=bundle.path, capture_output=True, text=True, check=True
+    )
+
+    addresses = [line for line in done.stdout.splitlines() if line.startswith("file://")]
+    assert len(addresses) == len(head) - 6
+    for address in addresses:
+        path, _, md5 = address.removeprefix("file://").partition("#")
+        assert md5_file(Path(path)) == md5
 
 
 def test_the_same_lock_gives_the_same_bytes(kitchen: Kitchen, bundle: Bundle) -> None:
