@@ -9,6 +9,7 @@ import pytest
 
 from envbuild.ambient import Ambient
 from envbuild.errors import IndexUnavailableError, ModelError
+from envbuild.fleet.sources import gather
 from envbuild.model import read_model
 from envbuild.spec import parse_environment
 from tests.support.mlflow_server import Logged, MlflowServer, mlflow_server
@@ -128,3 +129,13 @@ def test_a_server_that_is_down_is_said_without_the_password(
 
     assert "http://****:****@127.0.0.1:9/" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_fleet_has_every_registered_model(ambient: Ambient) -> None:
+    found = gather(["models:/"], ambient=ambient, output=Path("contexts"))
+
+    assert [(source.name, source.address) for source in found] == [
+        ("wine-quality-1", "models:/wine quality/1")
+    ]
+    assert read_model(found[0].address, ambient=ambient).name == "wine-quality"
