@@ -35,13 +35,14 @@ SIZES = (60_000, 630_000)  # of which about 60,000 and 600,000 are made
 _WANTED = ("python=3.11", "pip", "ext00001", "ext00002", "ext00010", "ext00100", "ext00040",
            "pure00005", "pure00010", "pure00100", "pure00200", "pure00500")  # fmt: skip
 _OPENING = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from rattler import Channel, Client, Gateway
 
 gateway = Gateway(cache_dir=Path(sys.argv[1]), client=Client())
 names = gateway.names([Channel(sys.argv[2])], ["linux-64", "noarch"])
 asyncio.run(names)
+os._exit(0)  # rattler may crash the way out
 """
 
 

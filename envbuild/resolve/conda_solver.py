@@ -14,11 +14,13 @@ only text.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError
@@ -165,12 +167,18 @@ def _cache_dir(settings: Settings, ambient: Ambient) -> Path:
     return root / "repodata"
 
 
-def main() -> int:
-    """The program."""
+def main() -> NoReturn:
+    """The program.
+
+    It ends without the interpreter's own farewell: a thread of rattler that is still on its way out
+    of its last call into Python crashes there, one time in six on a busy machine, and the answer
+    would go down with it.
+    """
     said = answer(sys.argv[1:], Ambient.of_process())
     sys.stdout.write(said.text)
-    return said.code
+    sys.stdout.flush()
+    os._exit(said.code)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -86,6 +86,8 @@ READS_SURROUNDINGS = (
     "Path.home",
 )
 TALKS = ("print", "input", "sys.exit", "exit", "quit", "os._exit", "breakpoint")
+# A program whose libraries would crash it on the way out.
+ENDS_AT_ONCE = "envbuild/resolve/conda_solver.py"
 NEVER = ("os.chdir", "os.putenv", "os.system", "os.popen", "eval", "exec", "pickle.load")
 # Not importable from outside by their makers' own word, or slow enough to run as a program.
 NEVER_IMPORTED = ("pip", "conda_lock", "pickle", "cloudpickle", "joblib")
@@ -156,7 +158,9 @@ def test_only_ambient_and_the_command_line_read_the_surroundings() -> None:
 
 
 def test_only_the_command_line_talks_and_exits() -> None:
-    assert _called(_all_but("cli", "__main__"), TALKS) == []
+    talking = _called(_all_but("cli", "__main__"), TALKS)
+
+    assert [one for one in talking if ENDS_AT_ONCE not in one or "os._exit" not in one] == []
 
 
 def test_nothing_changes_the_process_or_runs_what_it_reads() -> None:
