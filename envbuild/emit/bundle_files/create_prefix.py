@@ -80,4 +80,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    # A thread of rattler on its way out of Python can crash an interpreter that says farewell.
+    os._exit(code)
