@@ -41,6 +41,7 @@ def channels(
         pure_package("numbers", "1.0"),
         pure_package("numbers", "2.0"),
         pure_package("conda-bread", "3.0", pypi_name="bread"),
+        pure_package("py-xgboost", "1.6", pypi_name="xgboost"),
     )
     return made
 
@@ -70,10 +71,12 @@ def _locker(folder: Path, channels: Channel, index: Index, patch: pytest.MonkeyP
     patch.setenv("ENVBUILD_CACHE_DIR", str(folder / "cache"))
     patch.setenv("HOME", str(folder))
 
-    def call(conda: list[str], pip: list[str], *arguments: str, forge: str = "") -> int:
+    def call(
+        conda: list[str], pip: list[str], *arguments: str, forge: str = "", flavor: str = ""
+    ) -> int:
         model = folder / "wine"
         model.mkdir(exist_ok=True)
-        (model / "MLmodel").write_text(MLMODEL)
+        (model / "MLmodel").write_text(MLMODEL + flavor)
         entries: list[object] = ["python=3.11", *conda, *([{"pip": pip}] if pip else [])]
         document = {"channels": ["forge"], "dependencies": entries}
         (model / "conda.yaml").write_text(json.dumps(document))
@@ -203,6 +206,21 @@ def test_the_users_name_map_says_so_too(lock: Lock, tmp_path: Path, channels: Ch
 
     assert conda_part(tmp_path / "env") == ["libspam 1.3.0", "spam-native 1.1.0"]
     assert pip_part(tmp_path / "env") == ["soup 1.1"]
+
+
+def test_a_recorded_version_that_no_channel_has_is_given_up_with_a_word(
+    lock: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flavor = "  xgboost:\n    xgb_version: 1.7.1\n"
+
+    assert lock(["py-xgboost"], ["soup"], flavor=flavor) == 0
+
+    assert conda_part(tmp_path / "env") == ["py-xgboost 1.6"]
+    (line,) = (text for text in capsys.readouterr().out.splitlines() if "changed" in text)
+    assert line == (
+        "  changed   xgboost==1.7.1 -> xgboost: MLmodel: flavors.xgboost.xgb_version records 1.7.1,"
+        " but with that nothing resolves"
+    )
 
 
 def test_a_direct_contradiction_names_both_entries_and_the_way(
