@@ -27,6 +27,7 @@ from tests.support.conda_channel import Channel, ChannelServer, pure_package, sa
 from tests.support.conda_contexts import MIXED, conda_context, conda_lock
 from tests.support.environments import scrubbed
 from tests.support.exporting import Site, bundled_pip, package, rattler_wheel
+from tests.support.flaky import Answer, FlakyServer
 from tests.support.index import Index, wheel
 
 TOPPING = wheel("topping", "1.0", requires=["greet>=1"])
@@ -414,6 +415,59 @@ def test_a_private_channel_is_read_and_its_secret_is_in_no_file(
     texts = [path for path in made.path.rglob("*") if path.suffix in {".json", ".lock", ".yml"}]
     assert texts
     assert [path for path in texts if secrets[kind] in path.read_text()] == []
+    check_files(made.path)
+
+
+def test_a_channel_that_breaks_off_is_asked_for_the_rest(kitchen: Kitchen, tmp_path: Path) -> None:
+    files = {
+        f"{package.subdir}/{package.filename}": kitchen.channel.find(package.filename).data
+        for package in kitchen.lock.conda
+    }
+    with FlakyServer(files) as server:
+        server.answers += [
+            Answer(how="reset", after=500),
+            Answer(how="cut", after=500),
+            Answer(status=503),
+            Answer(how="unlengthed"),
+        ]
+        address = server.url("").rstrip("/")
+        lock = conda_lock(kitchen.channel, MIXED, address=address)
+        site = Site(folder=tmp_path, index=kitchen.site.index)
+        made = site.export(conda_context(tmp_path / "context", lock))
+
+    check_files(made.path)
+    assert any(span.startswith("bytes=") for _, span in server.asked)
+
+
+def test_an_export_that_is_killed_leaves_nothing_and_the_next_one_goes_on(
+    kitchen: Kitchen, tmp_path: Path
+) -> None:
+    files = {
+        f"{package.subdir}/{package.filename}": kitchen.channel.find(package.filename).data
+        for package in kitchen.lock.conda
+    }
+    with FlakyServer(files) as server:
+        server.answers += [Answer(how="stall", after=500) for _ in files]
+        lock = conda_lock(kitchen.channel, MIXED, address=server.url("").rstrip("/"))
+        context = conda_context(tmp_path / "context", lock)
+        program = [sys.executable, "-m", "envbuild", "export", str(context.path), "-o"]
+        environ = scrubbed(ENVBUILD_CACHE_DIR=str(tmp_path / "cache"), HOME=str(tmp_path))
+        process = subprocess.Popen(
+            [*program, str(tmp_path / "bundle"), "--index-url", kitchen.site.index.url],
+            env=environ,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while not server.asked and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        server.answers.clear()
+
+        assert not (tmp_path / "bundle").exists()
+        site = Site(folder=tmp_path, index=kitchen.site.index)
+        made = site.export(context)
+
     check_files(made.path)
 
 

@@ -162,7 +162,6 @@ def conda_package(
         url=f"https://conda.example.org/forge/{subdir}/{file}",
         sha256=sha256(file),
         md5=sha256(file)[:32],
-        size=1000,
         depends=depends,
     )
 

@@ -66,7 +66,7 @@ def test_a_context_is_read_back_as_it_was_locked(case: str, tmp_path: Path) -> N
     assert context.base_image == made.base_image
     assert (context.model_name, context.server) == (made.model.name, made.server.name)
     assert context.serving.command == made.server.command
-    assert context.runtime == "pip"
+    assert context.runtime == made.plan.runtime
     assert contents(tmp_path / "env") == dict(made.files())
     assert set(context.files()) == set(made.files())
 
