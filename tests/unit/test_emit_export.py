@@ -115,7 +115,7 @@ def test_the_same_lock_gives_the_same_bytes_on_any_host(tmp_path: Path) -> None:
 
     assert (
         sha256_file(bundle.path)
-        == "011ddeae4754e8799248e90a36434c46e0038030e709b27cb983f598cdee562c"
+        == "6cca705e3b81121dd835cae55d04ec0440ac499513d2c2bc7d8ab1b39d7e6a1b"
     )
 
 
