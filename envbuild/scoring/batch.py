@@ -76,13 +76,22 @@ def main(argv=None):
     parser.add_argument("--model", help="the folder of the model (default: as on the endpoint)")
     options = parser.parse_args(argv)
     made = load(find_model([options.model] if options.model else usual_places(os.environ)))
-    header = True
     with open(options.output, "w", encoding="utf-8", newline="") as file:
         for path in files_in(options.input):
-            for table in made.score(path):
-                table.to_csv(file, index=False, header=header)
-                header = False
+            write(made, path, file)
     return 1 if made.bad_files else 0
+
+
+def write(made, path, file):
+    """Append the predictions for a file as they come; take them back when any part of it fails."""
+    start = file.tell()
+    try:
+        for table in made.predict(path):
+            table.to_csv(file, index=False, header=not file.tell())
+    except Exception as error:
+        file.seek(start)
+        file.truncate()
+        made.report(path, error)
 
 
 def log(message):
@@ -274,7 +283,8 @@ def read_csv(path, fields):
     with closing(pd.read_csv(path, chunksize=ROWS, dtype=text, low_memory=False)) as chunks:
         for chunk in chunks:
             # pandas takes a first value without a name in the header for a label.
-            if not isinstance(chunk.index, pd.RangeIndex):
+            # Without rows, old versions of it number none.
+            if len(chunk) and not isinstance(chunk.index, pd.RangeIndex):
                 raise InputError("the rows have more values than the header has names")
             yield chunk
 

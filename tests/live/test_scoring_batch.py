@@ -50,8 +50,11 @@ table.to_parquet("data/b.parquet")
 table["when"] = "2020-01-02T00:00:00"
 table.to_json("data/more/c.jsonl", orient="records", lines=True)
 table.drop(columns="text").to_csv("data/bad.csv", index=False)
-with open("data/broken.parquet", "w") as file:
-    file.write("no parquet")
+table.to_json("data/more/d.json", orient="records")
+table.head(0).to_csv("data/none.csv", index=False)
+for name, text in (("broken.parquet", "no parquet"), ("empty.csv", ""), ("cut.jsonl", '{"text": ')):
+    with open("data/" + name, "w") as file:
+        file.write(text)
 os.makedirs("images")
 Image.new("RGB", (3, 2), (10, 20, 30)).save("images/a.png")
 Image.new("L", (4, 2), 7).save("images/b.bmp")
@@ -105,12 +108,16 @@ def test_a_folder_of_tables_is_scored(environment: Environment) -> None:
         "b.parquet,1,4.0",
         "c.jsonl,0,8.0",
         "c.jsonl,1,4.0",
+        "d.json,0,8.0",
+        "d.json,1,4.0",
     ]
     assert done.returncode == 1
-    loaded, bad, broken = complaints(done.stderr)
+    loaded, bad, broken, cut, empty = complaints(done.stderr)
     assert loaded == "score: loaded the model at table"
     assert bad == "score: data/bad.csv: InputError: missing columns: text"
     assert broken.startswith("score: data/broken.parquet: InputError: not a parquet file: ")
+    assert cut == "score: data/cut.jsonl: InputError: line 1 is not JSON"
+    assert empty.startswith("score: data/empty.csv: EmptyDataError: ")
 
 
 def test_a_folder_of_images_is_scored(environment: Environment) -> None:

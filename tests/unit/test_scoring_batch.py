@@ -445,6 +445,18 @@ def test_a_bad_file_makes_the_program_fail(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "score: b.csv: InputError: missing columns: whole\n"
 
 
+@pytest.mark.usefixtures("local")
+def test_rows_already_written_for_a_file_that_fails_are_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch(), "ROWS", 1)
+    put("in/a.csv", "real,whole\n1,1\n2,x\n")
+    put("in/b.csv", "real,whole\n1,1\n")
+    put("in/c.csv", "real,whole\n3,3\n4,x\n")
+    assert batch().main(["in", "--model", "model", "-o", "out.csv"]) == 1
+    assert Path("out.csv").read_text() == "file,row,prediction\nb.csv,0,2.0\n"
+
+
 def test_a_model_that_is_named_is_not_looked_for_elsewhere() -> None:
     put("baked/MLmodel", "{}")
     put("gone/other.txt", "")
