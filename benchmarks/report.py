@@ -41,8 +41,7 @@ _RATIOS = (
     ("envbuild export, cold", "pip download --require-hashes"),
     ("pip from the lock", "mlflow models prepare-env, virtualenv"),
     ("uv from the lock", "mlflow models prepare-env, uv"),
-    ("envbuild lock, conda, cold", "conda-lock, cold"),
-    ("envbuild lock, conda, warm", "conda-lock, warm"),
+    ("solve, warm", "conda-lock lock, warm"),
 )
 _OURS = ("envbuild ", "pip from the lock", "uv from the lock")
 # Minutes beside seconds: in the table, but in a plot it would leave no room for the others.
