@@ -29,6 +29,7 @@ from tests.support.environments import scrubbed
 from tests.support.exporting import Site, bundled_pip, package, rattler_wheel
 from tests.support.flaky import Answer, FlakyServer
 from tests.support.index import Index, wheel
+from tests.support.paths import ROOT
 
 TOPPING = wheel("topping", "1.0", requires=["greet>=1"])
 
@@ -450,16 +451,24 @@ def test_an_export_that_is_killed_leaves_nothing_and_the_next_one_goes_on(
         server.answers += [Answer(how="stall", after=500) for _ in files]
         lock = conda_lock(kitchen.channel, MIXED, address=server.url("").rstrip("/"))
         context = conda_context(tmp_path / "context", lock)
-        program = [sys.executable, "-m", "envbuild", "export", str(context.path), "-o"]
-        environ = scrubbed(ENVBUILD_CACHE_DIR=str(tmp_path / "cache"), HOME=str(tmp_path))
+        tools = [
+            {"name": tool.name, "version": tool.version, "file": tool.file}
+            | {"url": tool.artefact.url, "sha256": tool.artefact.sha256}
+            for tool in kitchen.site.toolbox(lock.target.python, "linux-64")
+        ]
+        (tmp_path / "tools.json").write_text(json.dumps(tools))
+        paths = [context.path, tmp_path / "bundle", tmp_path / "cache", tmp_path / "tools.json"]
         process = subprocess.Popen(
-            [*program, str(tmp_path / "bundle"), "--index-url", kitchen.site.index.url],
-            env=environ,
+            [sys.executable, "-m", "tests.support.export_program", *map(str, paths)],
+            cwd=ROOT,
+            env=scrubbed(),
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 60
         while not server.asked and time.monotonic() < deadline:
             time.sleep(0.05)
+        assert server.asked
+        assert process.poll() is None
         process.kill()
         process.wait()
         server.answers.clear()
