@@ -25,8 +25,8 @@ import yaml
 from benchmarks.conda_channel import Shape, write_channel, write_shards
 from benchmarks.contestants import environment, tool
 from benchmarks.timing import Figures, Program, run_in_turn
-from envbuild.resolve.conda_settings import Settings
-from envbuild.resolve.conda_solver import write_launcher
+from envbuild.resolve.conda.settings import Settings
+from envbuild.resolve.conda.solver import write_launcher
 
 __all__ = ["SIZES", "conda_programs", "measure_conda"]
 

@@ -28,8 +28,8 @@ from envbuild.spec import EnvSpec, parse_environment, parse_requirements
 
 if TYPE_CHECKING:
     from envbuild.locking.lock import Lock
-    from envbuild.resolve.conda_first import Beside, CondaFirst
-    from envbuild.resolve.conda_interface import CondaSolver
+    from envbuild.resolve.conda.first import Beside, CondaFirst
+    from envbuild.resolve.conda.interface import CondaSolver
     from envbuild.resolve.interface import Problem, Resolution, Resolver, ResolverOptions
 
 __all__ = ["AUTO", "lock_model", "locked_texts", "make_resolver", "plan_environment"]
@@ -111,7 +111,7 @@ def locked_texts(directory: Path) -> dict[str, str]:
     """
     from envbuild.errors import LockFileError
     from envbuild.locking.header import CONDA_LOCK, find_locks, parse_header
-    from envbuild.resolve.conda_lockfile import parse_conda_lock
+    from envbuild.resolve.conda.lockfile import parse_conda_lock
 
     texts: dict[str, str] = {}
     try:
@@ -402,9 +402,9 @@ def _conda_first(
     if plan.runtime != "conda":
         return None
     from envbuild.locking.header import CONDA_LOCK
-    from envbuild.resolve.conda_first import CondaFirst
-    from envbuild.resolve.conda_lock import CondaLockSolver
-    from envbuild.resolve.conda_options import conda_options
+    from envbuild.resolve.conda.conda_lock import CondaLockSolver
+    from envbuild.resolve.conda.first import CondaFirst
+    from envbuild.resolve.conda.options import conda_options
 
     return CondaFirst(
         solver=solver or CondaLockSolver(ambient=ambient),

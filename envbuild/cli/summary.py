@@ -317,7 +317,7 @@ def _python_text(plan: Plan) -> str:
 
 
 def _conda_text(plan: Plan, platform: PlatformLock) -> str:
-    from envbuild.resolve.conda_lockfile import bare_address
+    from envbuild.resolve.conda.lockfile import bare_address
 
     asked = {one.name for one in plan.conda}
     named = sum(one.name in asked for one in platform.conda)

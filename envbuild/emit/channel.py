@@ -19,7 +19,7 @@ from envbuild.errors import IntegrityError, LockFileError
 from envbuild.fetch.artefact import Artefact
 from envbuild.fs import md5_file, sha256_file
 from envbuild.locking.canonical import PlatformLock
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 
 __all__ = [
     "CHANNEL",

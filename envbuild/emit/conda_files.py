@@ -16,8 +16,8 @@ from packaging.utils import parse_wheel_filename
 from envbuild import __version__
 from envbuild.locking.canonical import PlatformLock
 from envbuild.platforms import Target
-from envbuild.resolve.conda_interface import CondaPackage
-from envbuild.resolve.conda_lockfile import bare_address
+from envbuild.resolve.conda.interface import CondaPackage
+from envbuild.resolve.conda.lockfile import bare_address
 
 __all__ = ["conda_lock_text", "explicit_name", "explicit_text"]
 

@@ -52,7 +52,7 @@ from envbuild.options import ExportOptions
 from envbuild.process import Runner, run
 from envbuild.redact import without_userinfo
 from envbuild.reporter import SILENT, Reporter
-from envbuild.resolve.conda_channels import expanded
+from envbuild.resolve.conda.channels import expanded
 
 __all__ = ["bundle_content", "export"]
 

@@ -13,7 +13,7 @@ from envbuild.fs import sha256_file, sha256_tree
 from envbuild.locking.header import CONDA_LOCK
 from envbuild.merge import Plan
 from envbuild.model import Model
-from envbuild.resolve.conda_interface import CondaProblem, CondaResolution, CondaSolver
+from envbuild.resolve.conda.interface import CondaProblem, CondaResolution, CondaSolver
 from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.preferences import pins_of
 from envbuild.resolve.stand_ins import is_stand_in

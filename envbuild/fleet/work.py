@@ -25,7 +25,7 @@ from envbuild.process import at_work
 
 if TYPE_CHECKING:
     from envbuild.fleet.environment import AskedOnce, CondaAskedOnce
-    from envbuild.resolve.conda_interface import CondaSolver
+    from envbuild.resolve.conda.interface import CondaSolver
 
 __all__ = [
     "STAGE",
@@ -238,7 +238,7 @@ class _Solvers:
         ambient = job.surroundings()
 
         def conda() -> CondaSolver:
-            from envbuild.resolve.conda_lock import CondaLockSolver
+            from envbuild.resolve.conda.conda_lock import CondaLockSolver
 
             return CondaLockSolver(ambient=ambient)
 

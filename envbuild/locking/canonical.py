@@ -33,7 +33,7 @@ from envbuild.model import Model
 from envbuild.platforms import Target
 from envbuild.redact import redact, without_userinfo
 from envbuild.remembered import Remembered
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 from envbuild.resolve.interface import Resolution
 
 __all__ = ["FILES", "PlatformLock", "canonicalize"]

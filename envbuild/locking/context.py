@@ -23,8 +23,8 @@ from envbuild.locking.header import (
     split_lock,
 )
 from envbuild.notices import Notice
-from envbuild.resolve.conda_interface import CondaPackage
-from envbuild.resolve.conda_lockfile import parse_conda_lock
+from envbuild.resolve.conda.interface import CondaPackage
+from envbuild.resolve.conda.lockfile import parse_conda_lock
 
 if sys.version_info >= (3, 11):
     import tomllib

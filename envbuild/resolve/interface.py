@@ -13,7 +13,7 @@ from packaging.pylock import Pylock
 from envbuild.entries.requirements import IndexOption, PipRequirement
 from envbuild.notices import Notice
 from envbuild.platforms import Target
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 
 __all__ = ["Problem", "Resolution", "Resolver", "ResolverOptions"]
 

@@ -17,9 +17,9 @@ import pytest
 from envbuild.ambient import Ambient
 from envbuild.errors import IndexUnavailableError
 from envbuild.process import plain_environment, run
-from envbuild.resolve.channel_access import open_channels
-from envbuild.resolve.conda_settings import Settings
-from envbuild.resolve.conda_solver import write_launcher
+from envbuild.resolve.conda.channel_access import open_channels
+from envbuild.resolve.conda.settings import Settings
+from envbuild.resolve.conda.solver import write_launcher
 from tests.support.conda_channel import ChannelServer
 from tests.support.repodata import record, solution, write_repodata
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envbuild.resolve.conda_settings import Settings
+from envbuild.resolve.conda.settings import Settings
 from tests.support.conda_channel import ChannelServer
 from tests.support.repodata import create, record, solution, write_repodata
 

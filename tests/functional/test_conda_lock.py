@@ -14,7 +14,7 @@ import yaml
 from envbuild.cli import main
 from envbuild.errors import LockFileError
 from envbuild.locking.context import read_context
-from envbuild.resolve.conda_lock import find_conda_lock
+from envbuild.resolve.conda.conda_lock import find_conda_lock
 from tests.support.conda_channel import Channel, ChannelServer, pure_package, sample_packages
 from tests.support.environments import scrubbed
 from tests.support.index import Index, wheel
@@ -398,7 +398,7 @@ def test_two_platforms_are_solved_each_for_itself(
 
 def test_a_solver_of_the_users_own_is_started_and_named(lock: Lock, tmp_path: Path) -> None:
     exe = tmp_path / "conda"
-    exe.write_text(f'#!/bin/sh\nexec {sys.executable} -m envbuild.resolve.conda_solver "$@"\n')
+    exe.write_text(f'#!/bin/sh\nexec {sys.executable} -m envbuild.resolve.conda.solver "$@"\n')
     exe.chmod(0o755)
 
     assert lock(["greet"], ["soup"], "--conda-exe", "./conda") == 0

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.conda_channel import Shape, write_channel
 from envbuild.entries.requirements import CondaRequirement
 from envbuild.origins import Origin
-from envbuild.resolve.conda_settings import LockedRecord, Settings
+from envbuild.resolve.conda.settings import LockedRecord, Settings
 from tests.support.repodata import Record, create, record, solution, write_repodata
 
 rattler = pytest.importorskip("rattler")

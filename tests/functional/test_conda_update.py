@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from envbuild.process import Completed, run
-from envbuild.resolve.conda_settings import Settings
-from envbuild.resolve.conda_solver import write_launcher
+from envbuild.resolve.conda.settings import Settings
+from envbuild.resolve.conda.solver import write_launcher
 from tests.support.conda_channel import ChannelServer
 from tests.support.repodata import record, write_repodata
 
@@ -31,7 +31,7 @@ NEW = (
 
 def conda_lock(folder: Path, arguments: Sequence[str]) -> Completed:
     """conda-lock in ``folder``, with our solver as its conda."""
-    from envbuild.resolve.conda_lock import find_conda_lock
+    from envbuild.resolve.conda.conda_lock import find_conda_lock
 
     exe = write_launcher(folder, Settings(cache_dir=str(folder / "cache")))
     (folder / "names.json").write_text("{}")

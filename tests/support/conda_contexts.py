@@ -10,7 +10,7 @@ from envbuild.emit.conda_files import conda_lock_text, explicit_name, explicit_t
 from envbuild.locking.canonical import PlatformLock
 from envbuild.locking.context import Context
 from envbuild.locking.header import CONDA_LOCK, Serving
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 from tests.support.conda_channel import Channel
 from tests.support.conda_installing import solve_from
 from tests.support.contexts import SERVING, context_of, lock_of

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 
 if sys.version_info >= (3, 14):
     from compression import zstd

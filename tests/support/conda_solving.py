@@ -8,7 +8,7 @@ from envbuild.entries.conda_entries import parse_match_spec
 from envbuild.entries.requirements import CondaRequirement
 from envbuild.errors import ResolutionError
 from envbuild.origins import Origin
-from envbuild.resolve.conda_interface import CondaPackage, CondaProblem, CondaResolution
+from envbuild.resolve.conda.interface import CondaPackage, CondaProblem, CondaResolution
 from tests.support.merging import target
 
 __all__ = ["FakeSolver", "asked", "package", "solved"]

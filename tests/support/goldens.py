@@ -23,7 +23,7 @@ from envbuild.merge import Change
 from envbuild.options import LockOptions
 from envbuild.origins import Origin
 from envbuild.platforms import parse_platform
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 from envbuild.server import PackageSet, ServerProfile
 from tests.support.locks import (
     archive,

@@ -36,7 +36,7 @@ from envbuild.model import Flavor, Model
 from envbuild.options import LockOptions
 from envbuild.origins import Origin, Side
 from envbuild.platforms import Target, parse_platform
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 from envbuild.resolve.interface import Resolution
 from envbuild.server import PackageSet, Probes, ServerProfile
 from envbuild.spec import EnvSpec, PythonRequest

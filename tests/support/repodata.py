@@ -64,7 +64,7 @@ def ask(
     *argv: str, cache: Path, subdir: str = "linux-64", settings: Path | None = None
 ) -> dict[str, Any]:
     """What our solver says to a call, asked in this process."""
-    from envbuild.resolve.conda_solver import answer
+    from envbuild.resolve.conda.solver import answer
 
     environ = {"ENVBUILD_CACHE_DIR": str(cache), "CONDA_SUBDIR": subdir}
     ambient = Ambient(environ=environ, home=_ROOM, cwd=_ROOM)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from envbuild.resolve.channel_names import channel_addresses, clarify, localize, spec_name
+from envbuild.resolve.conda.channel_names import channel_addresses, clarify, localize, spec_name
 
 FORGE = ("conda-forge", "https://conda.anaconda.org/conda-forge")
 

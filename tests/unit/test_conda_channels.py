@@ -8,9 +8,9 @@ import pytest
 
 from envbuild.errors import SpecError, UsageError
 from envbuild.options import LockOptions
-from envbuild.resolve.conda_channels import settle_channels
-from envbuild.resolve.conda_interface import CondaOptions, CondaProblem
-from envbuild.resolve.conda_options import conda_options
+from envbuild.resolve.conda.channels import settle_channels
+from envbuild.resolve.conda.interface import CondaOptions, CondaProblem
+from envbuild.resolve.conda.options import conda_options
 from tests.support.conda_solving import asked
 from tests.support.merging import target
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from envbuild.errors import EnvbuildError, IndexUnavailableError, ResolutionError, ToolError
 from envbuild.process import Completed
-from envbuild.resolve.conda_channels import Channel
-from envbuild.resolve.conda_failures import classify
-from envbuild.resolve.conda_interface import CondaOptions, CondaProblem
+from envbuild.resolve.conda.channels import Channel
+from envbuild.resolve.conda.failures import classify
+from envbuild.resolve.conda.interface import CondaOptions, CondaProblem
 from tests.support.conda_solving import asked
 from tests.support.merging import target
 

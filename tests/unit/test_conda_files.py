@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from envbuild.emit.conda_files import conda_lock_text, explicit_name, explicit_text
 from envbuild.locking.canonical import PlatformLock
-from envbuild.resolve.conda_lockfile import parse_conda_lock
+from envbuild.resolve.conda.lockfile import parse_conda_lock
 from tests.support.locks import conda_package, git, package, sha256, target
 
 ZLIB = conda_package("zlib", "1.3", "h1_0", depends=("__glibc >=2.17", "libzlib 1.3"))

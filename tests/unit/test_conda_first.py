@@ -9,8 +9,8 @@ import pytest
 from envbuild.errors import ConflictError, PythonVersionError, ResolutionError
 from envbuild.merge import Plan
 from envbuild.merging.name_map import load_name_map
-from envbuild.resolve.conda_first import CondaFirst
-from envbuild.resolve.conda_interface import CondaOptions, CondaPackage
+from envbuild.resolve.conda.first import CondaFirst
+from envbuild.resolve.conda.interface import CondaOptions, CondaPackage
 from tests.support.conda_solving import FakeSolver, package
 from tests.support.merging import NO_SERVER, model_of, plans, target
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from envbuild.errors import IntegrityError, LockFileError
-from envbuild.resolve.conda_interface import CondaPackage
-from envbuild.resolve.conda_lockfile import bare_address, parse_conda_lock, raise_unhashed
+from envbuild.resolve.conda.interface import CondaPackage
+from envbuild.resolve.conda.lockfile import bare_address, parse_conda_lock, raise_unhashed
 from tests.support.conda_solving import package
 
 TEXT = """\

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from envbuild.ambient import Ambient
 from envbuild.errors import IndexUnavailableError, UsageError
-from envbuild.resolve.channel_names import localize, spec_name
-from envbuild.resolve.conda_protocol import (
+from envbuild.resolve.conda.channel_names import localize, spec_name
+from envbuild.resolve.conda.protocol import (
     AskInfo,
     AskVersion,
     Create,
@@ -22,11 +22,11 @@ from envbuild.resolve.conda_protocol import (
     parse_request,
     solution_json,
 )
-from envbuild.resolve.conda_reasons import Facts, read_reasons, unsolvable
-from envbuild.resolve.conda_records import SolvedRecord
-from envbuild.resolve.conda_settings import LockedRecord, Settings
-from envbuild.resolve.conda_solver import answer
-from envbuild.resolve.conda_virtual import virtual_packages
+from envbuild.resolve.conda.reasons import Facts, read_reasons, unsolvable
+from envbuild.resolve.conda.records import SolvedRecord
+from envbuild.resolve.conda.settings import LockedRecord, Settings
+from envbuild.resolve.conda.solver import answer
+from envbuild.resolve.conda.virtual import virtual_packages
 
 NOWHERE = Ambient(environ={}, home=Path("/nowhere"), cwd=Path("/nowhere"))
 

@@ -6,8 +6,8 @@ import pytest
 
 from envbuild.entries.requirements import PipRequirement
 from envbuild.merging.name_map import load_name_map
-from envbuild.resolve.conda_interface import CondaPackage
-from envbuild.resolve.conda_provided import (
+from envbuild.resolve.conda.interface import CondaPackage
+from envbuild.resolve.conda.provided import (
     Provided,
     conflict_error,
     contradicted,

@@ -87,7 +87,7 @@ READS_SURROUNDINGS = (
 )
 TALKS = ("print", "input", "sys.exit", "exit", "quit", "os._exit", "breakpoint")
 # A program whose libraries would crash it on the way out.
-ENDS_AT_ONCE = "envbuild/resolve/conda_solver.py"
+ENDS_AT_ONCE = "envbuild/resolve/conda/solver.py"
 NEVER = ("os.chdir", "os.putenv", "os.system", "os.popen", "eval", "exec", "pickle.load")
 # Not importable from outside by their makers' own word, or slow enough to run as a program.
 NEVER_IMPORTED = ("pip", "conda_lock", "pickle", "cloudpickle", "joblib")

@@ -16,15 +16,15 @@ from envbuild.entries.requirements import CondaRequirement
 from envbuild.errors import MissingExtraError, ToolError
 from envbuild.merging.conda_part import combined
 from envbuild.process import Completed, Runner, plain_environment, run
-from envbuild.resolve.channel_access import ChannelAccess, open_channels
-from envbuild.resolve.conda_channels import Channel, settle_channels
-from envbuild.resolve.conda_failures import classify
-from envbuild.resolve.conda_interface import CondaPackage, CondaProblem, CondaResolution
-from envbuild.resolve.conda_lockfile import parse_conda_lock, raise_unhashed
-from envbuild.resolve.conda_settings import LockedRecord, Settings
-from envbuild.resolve.conda_solver import write_launcher
-from envbuild.resolve.conda_solving import solver_release
-from envbuild.resolve.conda_virtual import VirtualPackage, virtual_packages
+from envbuild.resolve.conda.channel_access import ChannelAccess, open_channels
+from envbuild.resolve.conda.channels import Channel, settle_channels
+from envbuild.resolve.conda.failures import classify
+from envbuild.resolve.conda.interface import CondaPackage, CondaProblem, CondaResolution
+from envbuild.resolve.conda.lockfile import parse_conda_lock, raise_unhashed
+from envbuild.resolve.conda.settings import LockedRecord, Settings
+from envbuild.resolve.conda.solver import write_launcher
+from envbuild.resolve.conda.solving import solver_release
+from envbuild.resolve.conda.virtual import VirtualPackage, virtual_packages
 
 __all__ = ["CondaLockSolver", "environment_text", "find_conda_lock"]
 

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 from envbuild.errors import EnvbuildError, UsageError
-from envbuild.resolve.conda_reasons import UnsolvableError
-from envbuild.resolve.conda_records import SolvedRecord
+from envbuild.resolve.conda.reasons import UnsolvableError
+from envbuild.resolve.conda.records import SolvedRecord
 
 __all__ = [
     "AskInfo",

@@ -22,7 +22,7 @@ from envbuild.merging.plans import applies
 from envbuild.notices import Notice
 from envbuild.origins import Origin
 from envbuild.platforms import Target
-from envbuild.resolve.conda_interface import CondaPackage, CondaResolution
+from envbuild.resolve.conda.interface import CondaPackage, CondaResolution
 
 __all__ = ["Evidence", "Provided", "conflict_error", "contradicted", "provided_by", "suiting"]
 

@@ -16,11 +16,11 @@ from envbuild.errors import (
     UsageError,
 )
 from envbuild.redact import quote, redact
-from envbuild.resolve.conda_faults import channel_fault
-from envbuild.resolve.conda_reasons import Facts, unsolvable
-from envbuild.resolve.conda_records import SolvedRecord
-from envbuild.resolve.conda_settings import LockedRecord
-from envbuild.resolve.conda_virtual import VirtualPackage
+from envbuild.resolve.conda.faults import channel_fault
+from envbuild.resolve.conda.reasons import Facts, unsolvable
+from envbuild.resolve.conda.records import SolvedRecord
+from envbuild.resolve.conda.settings import LockedRecord
+from envbuild.resolve.conda.virtual import VirtualPackage
 
 if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, MatchSpec, RepoDataRecord

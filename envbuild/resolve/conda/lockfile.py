@@ -11,7 +11,7 @@ import yaml
 
 from envbuild.errors import IntegrityError, LockFileError
 from envbuild.redact import redact, without_userinfo
-from envbuild.resolve.conda_interface import CondaPackage
+from envbuild.resolve.conda.interface import CondaPackage
 
 __all__ = ["bare_address", "parse_conda_lock", "raise_unhashed"]
 

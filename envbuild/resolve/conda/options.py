@@ -10,7 +10,7 @@ from envbuild.errors import UsageError
 from envbuild.images import cuda_release
 from envbuild.options import LockOptions
 from envbuild.redact import quote
-from envbuild.resolve.conda_interface import CondaOptions
+from envbuild.resolve.conda.interface import CondaOptions
 
 __all__ = ["conda_options"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from envbuild.entries.requirements import variables_in
 from envbuild.errors import SpecError
 from envbuild.redact import quote
-from envbuild.resolve.channel_names import DEFAULT_ALIAS, default_channels
-from envbuild.resolve.conda_interface import CondaOptions, CondaProblem
-from envbuild.resolve.conda_lockfile import bare_address
+from envbuild.resolve.conda.channel_names import DEFAULT_ALIAS, default_channels
+from envbuild.resolve.conda.interface import CondaOptions, CondaProblem
+from envbuild.resolve.conda.lockfile import bare_address
 
 __all__ = ["Channel", "expanded", "settle_channels"]
 

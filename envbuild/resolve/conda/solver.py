@@ -1,10 +1,10 @@
 """A conda for conda-lock: solves with py-rattler, installs nothing, needs no conda.
 
-    python -m envbuild.resolve.conda_solver [--settings FILE] CONDA-ARGUMENTS…
+    python -m envbuild.resolve.conda.solver [--settings FILE] CONDA-ARGUMENTS…
 
 ``conda-lock --conda EXE`` wants one executable: ``write_launcher(folder, settings)`` writes one
 that runs this module with ``settings`` and returns its path. What is asked and answered is in
-``conda_protocol``, what the settings can say in ``conda_settings``. Without settings it is a plain
+``protocol``, what the settings can say in ``settings``. Without settings it is a plain
 stand-in: channel names lead to anaconda.org, ``CONDA_SUBDIR`` is the platform,
 ``CONDA_OVERRIDE_*`` the virtual packages.
 
@@ -25,9 +25,9 @@ from typing import NoReturn
 from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError
 from envbuild.fs import write_file
-from envbuild.resolve.channel_names import channel_addresses, clarify, localize, spec_name
-from envbuild.resolve.conda_prefix import read_prefix
-from envbuild.resolve.conda_protocol import (
+from envbuild.resolve.conda.channel_names import channel_addresses, clarify, localize, spec_name
+from envbuild.resolve.conda.prefix import read_prefix
+from envbuild.resolve.conda.protocol import (
     AskInfo,
     AskVersion,
     Create,
@@ -39,10 +39,10 @@ from envbuild.resolve.conda_protocol import (
     parse_request,
     solution_json,
 )
-from envbuild.resolve.conda_records import SolvedRecord
-from envbuild.resolve.conda_settings import LockedRecord, Settings
-from envbuild.resolve.conda_solving import Solve, solve, solver_release
-from envbuild.resolve.conda_virtual import VirtualPackage, virtual_packages
+from envbuild.resolve.conda.records import SolvedRecord
+from envbuild.resolve.conda.settings import LockedRecord, Settings
+from envbuild.resolve.conda.solving import Solve, solve, solver_release
+from envbuild.resolve.conda.virtual import VirtualPackage, virtual_packages
 
 __all__ = ["Answer", "answer", "main", "write_launcher"]
 
@@ -64,7 +64,7 @@ def write_launcher(folder: Path, settings: Settings) -> Path:
     """
     path, file = folder / _NAME, folder / f"{_NAME}.json"
     write_file(file, settings.to_json().encode())
-    command = [sys.executable, "-I", "-m", "envbuild.resolve.conda_solver"]
+    command = [sys.executable, "-I", "-m", "envbuild.resolve.conda.solver"]
     line = shlex.join([*command, "--settings", str(file.resolve())])
     write_file(path, f'#!/bin/sh\nexec {line} "$@"\n'.encode())
     path.chmod(0o755)

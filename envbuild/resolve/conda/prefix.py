@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from envbuild.errors import ToolError
-from envbuild.resolve.conda_records import SolvedRecord
+from envbuild.resolve.conda.records import SolvedRecord
 
 __all__ = ["read_prefix"]
 

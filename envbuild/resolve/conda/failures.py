@@ -13,9 +13,9 @@ from envbuild.errors import EnvbuildError, ResolutionError, ToolError
 from envbuild.merging.conda_names import show
 from envbuild.process import Completed
 from envbuild.redact import redact
-from envbuild.resolve.conda_channels import Channel
-from envbuild.resolve.conda_interface import CondaProblem
-from envbuild.resolve.conda_reasons import read_reasons
+from envbuild.resolve.conda.channels import Channel
+from envbuild.resolve.conda.interface import CondaProblem
+from envbuild.resolve.conda.reasons import read_reasons
 
 __all__ = ["classify"]
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from envbuild.fs import sha256_file
-from envbuild.resolve.conda_interface import CondaPackage
-from envbuild.resolve.conda_provided import Evidence
+from envbuild.resolve.conda.interface import CondaPackage
+from envbuild.resolve.conda.provided import Evidence
 
 __all__ = ["find_evidence"]
 

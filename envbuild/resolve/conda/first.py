@@ -14,15 +14,15 @@ from envbuild.merging.name_map import NameMap
 from envbuild.merging.plans import Plan
 from envbuild.platforms import Target
 from envbuild.reporter import SILENT, Reporter
-from envbuild.resolve.conda_evidence import find_evidence
-from envbuild.resolve.conda_interface import (
+from envbuild.resolve.conda.evidence import find_evidence
+from envbuild.resolve.conda.interface import (
     CondaOptions,
     CondaProblem,
     CondaResolution,
     CondaSolver,
 )
-from envbuild.resolve.conda_lockfile import parse_conda_lock
-from envbuild.resolve.conda_provided import (
+from envbuild.resolve.conda.lockfile import parse_conda_lock
+from envbuild.resolve.conda.provided import (
     Provided,
     conflict_error,
     contradicted,
