@@ -50,6 +50,7 @@ _KEPT = (
 )
 _POLL_S = 0.05
 _LEFTOVERS_S = 5.0  # for what a program started and did not wait for
+_LEAVING_S = 30.0  # for a worker to end what it runs
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -301,6 +302,9 @@ def _end_with(lifeline: Connection) -> None:
     with suppress(EOFError, OSError):
         lifeline.recv_bytes()
     main = threading.main_thread().ident
-    while main is not None:
+    deadline = time.monotonic() + _LEAVING_S
+    while main is not None and time.monotonic() < deadline:
         signal.pthread_kill(main, signal.SIGTERM)
         time.sleep(0.2)
+    # The signal may have come inside code that holds a lock, which nothing will ever open again.
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ import importlib
 import itertools
 import json
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,8 +76,10 @@ def _requirement(row: Record, chance: random.Random) -> CondaRequirement:
 
 def _written_by_conda_lock(requirement: CondaRequirement) -> str:
     """What conda-lock hands a solver for this entry of an ``environment.yml``."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        # It puts its own old copies of other packages first.
+        patch.setattr(sys, "path", [*sys.path])
         parser: Any = importlib.import_module("conda_lock.src_parser.conda_common")
         solver: Any = importlib.import_module("conda_lock.conda_solver")
     read = parser.conda_spec_to_versioned_dep(requirement.match_spec(), "main")

@@ -52,11 +52,15 @@ class Scene:
             start_new_session=True,
         )  # fmt: skip
 
-    def export(self, output: str, *, cache: str) -> Path:
-        process = self.start(output, cache=cache)
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == 0, stderr
-        return self.folder / output
+    def export(self, output: str, *, cache: str, runs: int = 1) -> Path:
+        """Export, again where it fails, up to ``runs`` times."""
+        stderr = ""
+        for _ in range(runs):
+            process = self.start(output, cache=cache)
+            _, stderr = process.communicate(timeout=120)
+            if process.returncode == 0:
+                return self.folder / output
+        raise AssertionError(stderr)
 
 
 @pytest.fixture
@@ -142,7 +146,8 @@ def test_a_server_that_fails_at_random_comes_to_the_same_bundle(scene: Scene) ->
     different = [
         number
         for number in range(max(1, KILLS // 3))
-        if digest(scene.export(f"bundle-{number}", cache=f"cache-{number}")) != undisturbed
+        # More than half of the answers are bad: now and then more in a row than an export retries.
+        if digest(scene.export(f"bundle-{number}", cache=f"cache-{number}", runs=10)) != undisturbed
     ]
 
     assert different == []

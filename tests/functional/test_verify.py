@@ -33,6 +33,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+# Refuses at once. (Of a path that is not there, docker-py leaves its socket open.)
+NO_ENGINE = "tcp://127.0.0.1:1"
 WORKING = [
     "model loads",
     "example predicts",
@@ -403,7 +405,7 @@ def forbidding(folder: Path) -> dict[str, str]:
     program.write_text("#!/bin/sh\necho 'unshare: Operation not permitted' >&2\nexit 1\n")
     program.chmod(0o755)
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "DOCKER_HOST": f"unix://{folder}/no.sock"}
+    return {"PATH": path, "DOCKER_HOST": NO_ENGINE}
 
 
 def test_without_a_python_that_fits_it_fails(site: Site, tmp_path: Path) -> None:
@@ -413,7 +415,7 @@ def test_without_a_python_that_fits_it_fails(site: Site, tmp_path: Path) -> None
         site.lock(package(site.index, file)), python="3.5.1", name="old-context"
     )
     (tmp_path / "empty").mkdir()
-    environ = {"PATH": str(tmp_path / "empty"), "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
+    environ = {"PATH": str(tmp_path / "empty"), "DOCKER_HOST": NO_ENGINE}
 
     report = check(site, context.path, environ=environ, python_exe="")
 

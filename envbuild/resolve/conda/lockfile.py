@@ -56,7 +56,7 @@ def _package(row: Mapping[str, Any]) -> CondaPackage:
     return CondaPackage(
         name=name,
         version=version,
-        build=stem.removeprefix(f"{name}-{version}-"),
+        build=stem.rpartition("-")[2],  # name-version-build, and no build has a hyphen
         subdir=subdir,
         channel=channel,
         url=url,
