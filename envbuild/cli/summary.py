@@ -76,10 +76,10 @@ def lock_text(
     head = f"Locked {lock.model.name} for {lock.server.name} on {platforms}"
     lines = [terminal.style(head, "bold"), _row("Python", _python_text(lock.plan))]
     for platform in lock.platforms:
-        label = "packages" if len(lock.platforms) == 1 else str(platform.target.platform)
+        where = "" if len(lock.platforms) == 1 else f"{platform.target.platform}, "
         if platform.conda:
-            lines.append(_row("conda", _conda_text(lock.plan, platform)))
-        lines.append(_row(label, _packages_text(lock.plan, platform)))
+            lines.append(_row("conda", where + _conda_text(lock.plan, platform)))
+        lines.append(_row("packages", where + _packages_text(lock.plan, platform)))
     lines += [_row("changed", _change_text(change)) for change in lock.changes]
     lines += [_row("to build", text) for text in _to_build(lock.platforms)]
     lines += _notice_rows(notices, terminal)

@@ -18,6 +18,7 @@ from envbuild.resolve.conda.conda_lock import find_conda_lock
 from tests.support.conda_channel import Channel, ChannelServer, pure_package, sample_packages
 from tests.support.environments import scrubbed
 from tests.support.index import Index, wheel
+from tests.support.repodata import record, write_repodata
 
 MLMODEL = """\
 flavors:
@@ -441,3 +442,35 @@ def test_a_solver_that_crashes_is_a_tool_that_failed(
         "linux-64: conda-lock ended with code 1, and conda said nothing that is known\n"
     )
     assert "out of memory" in text
+
+
+def test_two_platforms_are_locked_each_with_its_own_packages(
+    lock: Lock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    native = ("linux-64", "linux-aarch64")
+    records = [record("python", "3.11.9", build="h_1", subdir=subdir) for subdir in native] + [
+        record("libspam", "1.3.0", subdir="linux-64"),
+        record("libspam", "1.2.0", subdir="linux-aarch64"),
+        record("pip", "24.0", ["python >=3.8"], subdir="noarch", noarch="python"),
+    ]
+    forge = write_repodata(tmp_path / "forge", records, subdirs=(*native, "noarch"))
+    options = [word for subdir in native for word in ("--platform", subdir)]
+
+    assert lock(["libspam"], ["soup"], *options, forge=forge) == 0
+
+    locks = read_context(tmp_path / "env").locks
+    assert {
+        name: [package.version for package in found.conda] for name, found in locks.items()
+    } == {
+        "linux-64": ["1.3.0", "24.0", "3.11.9"],
+        "linux-aarch64": ["1.2.0", "24.0", "3.11.9"],
+    }
+    assert [(tmp_path / "env" / f"conda-{name}.lock").is_file() for name in native] == [True, True]
+    rows = [row.split() for row in capsys.readouterr().out.splitlines()]
+    parts = [(label, platform) for label, platform, *_ in rows if label in {"conda", "packages"}]
+    assert parts == [
+        ("conda", "linux-64,"),
+        ("packages", "linux-64,"),
+        ("conda", "linux-aarch64,"),
+        ("packages", "linux-aarch64,"),
+    ]
