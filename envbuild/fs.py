@@ -17,6 +17,7 @@ __all__ = [
     "link_or_copy",
     "md5_file",
     "replace_folder",
+    "scratch_folder",
     "sha256_bytes",
     "sha256_file",
     "sha256_tree",
@@ -30,6 +31,25 @@ _LEFT_BEHIND = frozenset({".git", "__pycache__"})
 _FICLONE = 0x40049409
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder of the system's temporary ones, gone afterwards.
+
+    An interruption that comes while it is removed, which ``tempfile`` leaves half done, is obeyed
+    when it is gone.
+    """
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="envbuild-"))
+    try:
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from envbuild.errors import EnvbuildError
 from envbuild.fetch.credentials import CredentialStore, origin_of, split_credentials
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
+from envbuild.fs import scratch_folder
 from envbuild.notices import Notice
 from envbuild.process import plain_environment
 from envbuild.resolve.failures import unreachable
@@ -123,7 +123,7 @@ def open_session(inputs: Inputs, store: CredentialStore, ambient: Ambient) -> It
     transport = Transport(environ=ambient.environ, credentials=store)
     private = {origin_of(url) for url in inputs.addresses if store.for_url(url)}
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-")))
+        folder = stack.enter_context(scratch_folder())
         (folder / "home").mkdir()
         environment = _environment(ambient.environ, folder / "home")
         relay = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,24 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path: Path, size: int) -> None:
 
     assert fs.sha256_file(tmp_path / "f") == expected
     assert fs.sha256_bytes(data[:size]) == expected
+
+
+def test_a_scratch_folder_is_gone_although_its_removal_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remove = shutil.rmtree
+    attempts: list[str] = []
+
+    def interrupted(path: Path, *, ignore_errors: bool) -> None:
+        attempts.append(path.name)
+        if len(attempts) == 1:
+            raise KeyboardInterrupt
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    folders: list[Path] = []
+    with pytest.raises(KeyboardInterrupt), fs.scratch_folder() as folder:
+        folders.append(folder)
+
+    assert [made.exists() for made in folders] == [False]
+    assert attempts == [folders[0].name] * 2

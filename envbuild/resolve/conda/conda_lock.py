@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import CondaRequirement
 from envbuild.errors import MissingExtraError, ToolError
+from envbuild.fs import scratch_folder
 from envbuild.merging.conda_part import combined
 from envbuild.process import Completed, Runner, plain_environment, run
 from envbuild.resolve.conda.channel_access import ChannelAccess, open_channels
@@ -63,7 +63,7 @@ class CondaLockSolver:
         channels = settle_channels(problem, self.ambient.environ, cwd=self.ambient.cwd)
         addresses = [channel.address for channel in channels]
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-")))
+            folder = stack.enter_context(scratch_folder())
             (folder / "home").mkdir()
             offline = problem.options.offline
             opened = open_channels(addresses, self.ambient, offline=offline, runner=self.run)
