@@ -66,25 +66,32 @@ class Fleet:
             f"{document['reused']} answers used again"
         )
 
-    def serial_uv(self, folder: Path) -> list[str]:
-        """A shell script that calls uv for every model, with what envbuild merged for it."""
+    def serial_uv(self, folder: Path, models: int, *options: str) -> list[str]:
+        """A shell script that calls uv with ``options`` for ``models`` models, spread evenly over
+        the registry, with what envbuild merged for each.
+        """
+        locks = sorted(self.contexts.rglob("pylock.toml"))
+        if len(locks) != self.models:
+            raise LookupError(f"{len(locks)} of {self.models} models have a context")
         lines = ["set -e"]
-        for number, lock in enumerate(sorted(self.contexts.rglob("pylock.toml"))):
+        for number in range(models):
+            lock = locks[number * self.models // models]
             requirements = folder / f"{number}.in"
             merged = merged_requirements(lock.parent)
             requirements.write_text("".join(f"{line}\n" for line in merged))
             target = parse_header(lock.read_text(), where=str(lock)).target
             output = folder / f"{number}.txt"
-            lines.append(shlex.join(uv_compile(requirements, str(target.python), output)))
-        if len(lines) != self.models + 1:
-            raise LookupError(f"{len(lines) - 1} of {self.models} models have a context")
+            command = uv_compile(requirements, str(target.python), output)
+            lines.append(shlex.join([*command, *options]))
         script = folder / "serial.sh"
         script.write_text("".join(f"{line}\n" for line in lines))
         return ["sh", str(script)]
 
 
-def fleet_programs(fleet: Fleet, *, serial: bool) -> Iterator[Program]:
-    """Cold, again, checked; with ``serial`` also bare uv on each model, from as empty a cache."""
+def fleet_programs(fleet: Fleet, *, serial: int) -> Iterator[Program]:
+    """Cold, again, checked; and bare uv on ``serial`` of the models, one by one: from as empty
+    a cache, and without the index on the cache that envbuild has filled.
+    """
 
     def cold(_: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         shutil.rmtree(fleet.contexts, ignore_errors=True)
@@ -99,10 +106,16 @@ def fleet_programs(fleet: Fleet, *, serial: bool) -> Iterator[Program]:
         return fleet.command("--check"), environment(fleet.home)
 
     def uv(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-        return fleet.serial_uv(folder), environment(folder)
+        return fleet.serial_uv(folder, serial), environment(folder)
+
+    def uv_offline(folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
+        return fleet.serial_uv(folder, serial, "--offline"), environment(fleet.home)
 
     yield Program(name="envbuild fleet, cold", prepare=cold)
-    if serial:
-        yield Program(name="uv pip compile, model by model, cold", prepare=uv)
     yield Program(name="envbuild fleet again", prepare=again)
     yield Program(name="envbuild fleet --check", prepare=check)
+    if serial:
+        share = serial / fleet.models
+        name = "uv pip compile, model by model"
+        yield Program(name=f"{name}, offline on envbuild's cache", prepare=uv_offline, share=share)
+        yield Program(name=f"{name}, cold", prepare=uv, share=share)

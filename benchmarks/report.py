@@ -37,6 +37,7 @@ _RATIOS = (
     ("envbuild lock, warm", "uv pip compile, warm"),
     ("envbuild lock again", "uv pip compile, warm"),
     ("envbuild fleet, cold", "uv pip compile, model by model, cold"),
+    ("envbuild fleet, cold", "uv pip compile, model by model, offline on envbuild's cache"),
     ("envbuild export, cold", "curl, as many connections, nothing checked"),
     ("envbuild export, cold", "pip download --require-hashes"),
     ("pip from the lock", "mlflow models prepare-env, virtualenv"),
@@ -76,7 +77,7 @@ def summary(published: Iterable[Results]) -> str:
     head = "| | envbuild | s | beside it | s | ratio |\n| --- | --- | ---: | --- | ---: | ---: |\n"
     return head + "".join(
         f"| {title.partition(':')[0]} | {ours.program} | {_seconds(ours.wall()[1])} "
-        f"| {theirs.program} | {_seconds(theirs.wall()[1])} | {paired(ours, theirs)[1]:.2f} |\n"
+        f"| {_label(theirs)} | {_seconds(theirs.wall()[1])} | {paired(ours, theirs)[1]:.2f} |\n"
         for results in published
         for title, figures in results.items()
         for ours, theirs in _pairs(figures)
@@ -88,11 +89,15 @@ def plot(results: Results) -> str:
     panels = [
         Panel(
             title=title,
-            bars=[_bar(one) for one in figures if one.program not in _NOT_PLOTTED],
+            bars=[_bar(one) for one in figures if _is_plotted(one)],
         )
         for title, figures in results.items()
     ]
     return draw(panels, unit="s")
+
+
+def _is_plotted(figures: Figures) -> bool:
+    return figures.share == 1 and figures.program not in _NOT_PLOTTED
 
 
 def _bar(figures: Figures) -> Bar:
@@ -105,9 +110,14 @@ def _row(figures: Figures) -> str:
     low, middle, high = figures.wall()
     once = " (once)" if len(figures.runs) == 1 else ""
     return (
-        f"| {figures.program}{once} | {_seconds(low)} | {_seconds(middle)} | {_seconds(high)} "
+        f"| {_label(figures)}{once} | {_seconds(low)} | {_seconds(middle)} | {_seconds(high)} "
         f"| {_seconds(figures.cpu())} | {figures.memory():.0f} |\n"
     )
+
+
+def _label(figures: Figures) -> str:
+    """The program, and how much of the work it was given if not all."""
+    return figures.program + (f", {figures.share:.0%} of it" if figures.share < 1 else "")
 
 
 def _seconds(value: float) -> str:
@@ -118,6 +128,8 @@ def _ratio_lines(figures: Sequence[Figures]) -> Iterator[str]:
     for ours, theirs in _pairs(figures):
         low, middle, high = paired(ours, theirs)
         spread = f"{middle:.2f} (run by run {low:.2f} to {high:.2f})"
+        if theirs.share < 1:
+            spread += ", for as much work"
         yield f"\n`{ours.program}` to `{theirs.program}`: {spread}.\n"
 
 
@@ -146,7 +158,11 @@ def read_results(path: Path) -> Results:
     cases: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())["cases"]
     return {
         title: tuple(
-            Figures(program=row["program"], runs=tuple(Run(**run) for run in row["runs"]))
+            Figures(
+                program=row["program"],
+                runs=tuple(Run(**run) for run in row["runs"]),
+                share=row.get("share", 1.0),
+            )
             for row in rows
         )
         for title, rows in cases.items()

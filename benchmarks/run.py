@@ -125,7 +125,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--serial",
         type=int,
         default=40,
-        help="the largest fleet that bare uv is also called for, model by model (default: 40)",
+        help="models of a fleet that bare uv is also called for, one by one; spread evenly over a "
+        "larger one (default: 40)",
     )
     parser.add_argument(
         "--slow", action="store_true", help="pip-compile on the bigger cases too: minutes for each"
@@ -188,7 +189,7 @@ def measure_fleets(options: argparse.Namespace) -> Measured:
     for models in options.models:
         with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
             fleet = Fleet.prepare(Path(folder), models)
-            programs = fleet_programs(fleet, serial=models <= options.serial)
+            programs = fleet_programs(fleet, serial=min(models, options.serial))
             found = run_in_turn(programs, rounds=options.rounds or 1, report=say)
             results[f"Fleet of {models:,}: {fleet.description()}"] = found
     return results

@@ -27,6 +27,7 @@ class Program:
     name: str
     prepare: Callable[[Path], tuple[Sequence[str], Mapping[str, str]]]
     rounds: int = 0  # 0 for as many as the others
+    share: float = 1.0  # of the work that the others do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The runs of a program and what is quoted of them."""
+    """The runs of a program and what is quoted of them.
+
+    Seconds are as measured: where ``share`` is below 1, for that part of the others' work.
+    """
 
     program: str
     runs: tuple[Run, ...]
+    share: float = 1.0
 
     def wall(self) -> tuple[float, float, float]:
         """Seconds: minimum, median, maximum."""
@@ -60,7 +65,8 @@ class Figures:
         return statistics.median(run.memory for run in self.runs)
 
     def document(self) -> dict[str, object]:
-        return {"program": self.program, "runs": [asdict(run) for run in self.runs]}
+        runs = [asdict(run) for run in self.runs]
+        return {"program": self.program, "share": self.share, "runs": runs}
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
@@ -69,9 +75,12 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def paired(numerator: Figures, denominator: Figures) -> tuple[float, float, float]:
-    """The ratio of wall clocks, run by run: the machine's drift strikes both of a pair alike."""
+    """The ratio of wall clocks for as much work, run by run: the machine's drift strikes both of a
+    pair alike.
+    """
     pairs = zip(numerator.runs, denominator.runs, strict=False)
-    return spread([one.wall / other.wall for one, other in pairs])
+    scale = denominator.share / numerator.share
+    return spread([one.wall / other.wall * scale for one, other in pairs])
 
 
 def run_in_turn(
@@ -92,7 +101,9 @@ def run_in_turn(
                 report(
                     f"  {number + 1}/{program.rounds or rounds} {program.name}: {run.wall:.2f} s"
                 )
-    return tuple(Figures(program=name, runs=tuple(done)) for name, done in runs.items())
+    return tuple(
+        Figures(program=one.name, runs=tuple(runs[one.name]), share=one.share) for one in programs
+    )
 
 
 def _time(program: Program) -> Run:

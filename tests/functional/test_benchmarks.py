@@ -6,6 +6,7 @@ import json
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,25 @@ def test_a_program_that_fails_has_no_figures() -> None:
 
 def test_ratios_are_taken_pair_by_pair() -> None:
     assert paired(figures("a", 1, 4, 9), figures("b", 1, 2, 3)) == (1, 2, 3)
+
+
+def test_a_program_that_did_a_part_is_compared_for_as_much_work() -> None:
+    ours, theirs = figures("envbuild fleet, cold", 10), replace(figures("uv", 4), share=0.1)
+
+    assert paired(ours, theirs) == (0.25, 0.25, 0.25)
+
+
+def test_a_part_of_the_work_is_called_so_and_is_not_plotted() -> None:
+    name = "uv pip compile, model by model, cold"
+    part = replace(figures(name, 4), share=0.02)
+    results = {"Fleet": [figures("envbuild fleet, cold", 10), part]}
+
+    assert table(results["Fleet"]).splitlines()[3:] == [
+        f"| {name}, 2% of it (once) | 4.00 | 4.00 | 4.00 | 1.00 | 64 |",
+        "",
+        f"`envbuild fleet, cold` to `{name}`: 0.05 (run by run 0.05 to 0.05), for as much work.",
+    ]
+    assert name not in plot(results)
 
 
 def test_a_table_gives_spread_medians_and_the_ratio() -> None:
