@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-PYTHON = "3.12"
 CACHE = "cache-of-images"
 LOAD_S = 20
 NEW = ("mlflow-skinny>=3", "pandas", "scikit-learn")
-# The same packages for the first two, so that the second image only adds a layer to the first.
+# The smallest wheel of PyTorch on PyPI that computes without CUDA's own packages (751 MB).
+TORCH = ("mlflow-skinny>=2.9,<3", "torch==1.11.0", "numpy<2", "pandas<2.2", "scipy")
+# What each is trained on. The first two have the same packages, so that the second image only adds
+# a layer to the first.
 CASES = {
-    "sklearn_table.py": NEW,
-    "code_folder.py": NEW,
-    "xgboost_table.py": (*NEW, "xgboost-cpu"),
+    "sklearn_table.py": ("3.12", NEW),
+    "code_folder.py": ("3.12", NEW),
+    "xgboost_table.py": ("3.12", (*NEW, "xgboost-cpu")),
+    "pytorch_array.py": ("3.10", TORCH),
 }
+LIGHT = [program for program in CASES if program != "pytorch_array.py"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,7 @@ class Case:
     """A model with its context, and what it predicts for its example where it was trained."""
 
     folder: Path
+    python: str
     model: Path
     prediction: Any
 
@@ -75,14 +80,14 @@ def case(
     folder = tmp_path_factory.mktemp("case")
     (cache := folder.parent / CACHE / "uv").mkdir(parents=True, exist_ok=True)
     (folder / "uv").symlink_to(cache)
-    model, prediction = log_model(
-        request.param, CASES[request.param], exe=interpreter(PYTHON), folder=folder
-    )
-    made = Case(folder=folder, model=model, prediction=prediction)
+    python, packages = CASES[request.param]
+    model, prediction = log_model(request.param, packages, exe=interpreter(python), folder=folder)
+    made = Case(folder=folder, python=python, model=model, prediction=prediction)
     made.envbuild("lock", model, "-o", "env")
     return made
 
 
+@pytest.mark.parametrize("case", LIGHT, indirect=True)
 def test_it_is_served_from_its_context_as_from_the_container(case: Case) -> None:
     argv = ("serve", "env", "--model", case.model, "--port", "0", "--json")
     process = subprocess.Popen(
@@ -140,7 +145,7 @@ def test_its_image_is_built_and_answers_without_a_network(
 ) -> None:
     tag = f"envbuild-test/{case.folder.name}:live"
     case.envbuild("export", "env", "-o", "bundle")
-    base = ("--base-image", python_image(PYTHON))
+    base = ("--base-image", python_image(case.python))
     try:
         built = case.envbuild(
             "build", "bundle", "-t", tag, "--offline", "--with-model", case.model, *base
@@ -155,7 +160,7 @@ def test_its_image_is_built_and_answers_without_a_network(
     (scored,) = [one for one in report["steps"] if one["name"] == "server scores the example"]
     answer = re.search(r"answered 200 (.*)", scored["reason"])
     assert answer is not None, scored
-    assert json.loads(answer[1]) == pytest.approx(case.prediction)
+    assert json.loads(answer[1]) == [pytest.approx(one) for one in case.prediction]
 
 
 def _check_image(engine: DockerClient, tag: str, built: dict[str, Any]) -> None:
