@@ -477,9 +477,13 @@ def read_body(request):
         raise RequestError("send the body without Content-Encoding", status=415)
     if request.mimetype not in MEDIA_TYPES and not request.mimetype.endswith("+json"):
         raise RequestError("Content-Type must be application/json", status=415)
-    # A chunked request does not announce its length.
-    body = b"" if (request.content_length or 0) > MAX_BYTES else request.stream.read(MAX_BYTES + 1)
-    if (request.content_length or len(body)) > MAX_BYTES:
+    length = request.content_length
+    if length is None:  # chunked
+        body = request.stream.read(MAX_BYTES + 1)
+        length = len(body)
+    else:
+        body = request.get_data(cache=False) if length <= MAX_BYTES else b""
+    if length > MAX_BYTES:
         raise RequestError(f"the body is larger than {MAX_BYTES} bytes", status=413)
     return body, request.mimetype_params.get("charset")
 
@@ -949,16 +953,23 @@ def check(values, received):
         raise MismatchError(wrong)
 
 
+@lru_cache(maxsize=None)
+def integer_range(dtype):
+    """The smallest and the largest integer of a dtype; numpy works them out anew each time."""
+    limits = np.iinfo(dtype)
+    return limits.min, limits.max
+
+
 def to_integers(values, present, dtype):
     """Integers only: to mlflow 2.0 is a float as well as 2.5."""
-    limits = np.iinfo(dtype)
+    low, high = integer_range(dtype)
 
     def received(value):
         if type(value) is not int:
             return json_type(value)
-        return None if limits.min <= value <= limits.max else "integer out of range"
+        return None if low <= value <= high else "integer out of range"
 
-    in_range = present == {int} and limits.min <= min(values) <= max(values) <= limits.max
+    in_range = present == {int} and low <= min(values) <= max(values) <= high
     if not in_range:
         check(values, received)
     return np.array(values, dtype=dtype)

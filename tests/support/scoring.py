@@ -93,6 +93,11 @@ class FakeRequest:
         self.content_length = len(body) if announce else None
         self.stream = io.BytesIO(body)
 
+    def get_data(self, *, cache: bool) -> bytes:
+        """All of the body."""
+        assert not cache  # it would be held twice
+        return self.stream.read()
+
 
 def column(type_: str | Mapping[str, object], name: object = "c", **extra: object) -> Any:
     """An entry of MLmodel's ``signature: inputs`` for a column."""
