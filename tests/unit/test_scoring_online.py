@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import decimal
 import json
+import logging
 import math
 import re
 import uuid
@@ -501,3 +502,17 @@ def test_a_model_that_cannot_be_loaded_is_one_clear_line(
     with pytest.raises(RuntimeError, match=re.escape(line)):
         online().init()
     assert capsys.readouterr().err == f"score: {line}/baked\n"
+
+
+def test_the_log_leaves_out_what_the_server_says_of_every_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = logging.getLogger("azmlinfsrv")
+    monkeypatch.setattr(server, "filters", [])
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(tmp_path))
+    with pytest.raises(RuntimeError):
+        online().init()
+    with caplog.at_level("INFO", "azmlinfsrv"):
+        server.info("run() output is HTTP Response")
+        server.info("POST /score 200 1.107ms 83")
+    assert caplog.messages == ["POST /score 200 1.107ms 83"]
