@@ -77,7 +77,7 @@ def summary(published: Iterable[Results]) -> str:
     head = "| | envbuild | s | beside it | s | ratio |\n| --- | --- | ---: | --- | ---: | ---: |\n"
     return head + "".join(
         f"| {title.partition(':')[0]} | {ours.program} | {_seconds(ours.wall()[1])} "
-        f"| {_label(theirs)} | {_seconds(theirs.wall()[1])} | {paired(ours, theirs)[1]:.2f} |\n"
+        f"| {_label(theirs)} | {_seconds(theirs.wall()[1])} | {_ratio(paired(ours, theirs)[1])} |\n"
         for results in published
         for title, figures in results.items()
         for ours, theirs in _pairs(figures)
@@ -124,10 +124,14 @@ def _seconds(value: float) -> str:
     return f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
 def _ratio_lines(figures: Sequence[Figures]) -> Iterator[str]:
     for ours, theirs in _pairs(figures):
         low, middle, high = paired(ours, theirs)
-        spread = f"{middle:.2f} (run by run {low:.2f} to {high:.2f})"
+        spread = f"{_ratio(middle)} (run by run {_ratio(low)} to {_ratio(high)})"
         if theirs.share < 1:
             spread += ", for as much work"
         yield f"\n`{ours.program}` to `{theirs.program}`: {spread}.\n"

@@ -120,13 +120,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("command", choices=("all", "profile", *COMMANDS))
     parser.add_argument("--rounds", type=int, help="of each program (default: by command)")
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES])
-    parser.add_argument("--models", type=int, nargs="+", default=[40, 400], help="for fleet")
+    parser.add_argument("--models", type=int, nargs="+", default=[37, 2000], help="for fleet")
     parser.add_argument(
         "--serial",
         type=int,
-        default=40,
+        default=37,
         help="models of a fleet that bare uv is also called for, one by one; spread evenly over a "
-        "larger one (default: 40)",
+        "larger one (default: 37)",
     )
     parser.add_argument(
         "--slow", action="store_true", help="pip-compile on the bigger cases too: minutes for each"

@@ -84,7 +84,7 @@ def test_a_part_of_the_work_is_called_so_and_is_not_plotted() -> None:
     assert table(results["Fleet"]).splitlines()[3:] == [
         f"| {name}, 2% of it (once) | 4.00 | 4.00 | 4.00 | 1.00 | 64 |",
         "",
-        f"`envbuild fleet, cold` to `{name}`: 0.05 (run by run 0.05 to 0.05), for as much work.",
+        f"`envbuild fleet, cold` to `{name}`: 0.050 (run by run 0.050 to 0.050), for as much work.",
     ]
     assert name not in plot(results)
 

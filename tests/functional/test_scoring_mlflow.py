@@ -81,6 +81,13 @@ def test_the_script_and_mlflow_agree_on_every_signature_and_request(rng: random.
     assert scoring_oracle.compare(online(), case) == ""
 
 
+@given(st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=200)
+def test_the_script_judges_a_request_as_the_server_of_mlflow(rng: random.Random) -> None:
+    case = scoring_oracle.random_case(rng, nested=scoring_oracle.nested_types())
+    assert scoring_oracle.compare_served(online(), case) == ""
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """``saved(inputs)`` is the folder of a model that answers with its input."""

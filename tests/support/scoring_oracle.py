@@ -250,6 +250,106 @@ def compare(script: Any, case: Case) -> str:
     return ""
 
 
+def compare_served(script: Any, case: Case) -> str:
+    """What is wrong with the script's verdict beside that of MLflow's own server, which parses the
+    request by the signature first; empty when nothing is.
+    """
+    from mlflow.types.schema import Schema
+
+    case = as_served(case)
+    schema = Schema.from_json(json.dumps(case.inputs))
+    signature = script.read_signature({"signature": {"inputs": json.dumps(case.inputs)}})
+    problems: List[Any] = []
+    ours = None
+    try:
+        ours = script.enforce_input(case.key, _copy(case.data), signature, problems)
+    except (script.RequestError, OverflowError) as error:
+        problems.append(error)
+    theirs, refusal = _enforced(lambda: _parsed(case, schema), schema)
+    if any(is_stricter(value, spec) or narrows(value, spec) for value, spec in _values(case)):
+        return ""
+    if problems:
+        return "" if refusal is not None else "refused what mlflow serves: %s" % problems
+    if refusal is not None:
+        lenient = any(is_out_of_reach(value, spec) for value, spec in _values(case))
+        return "" if lenient else "let through what mlflow does not serve: %s" % refusal
+    difference = _difference(ours, theirs)
+    return "mlflow's server reads it differently: %s" % difference if difference else ""
+
+
+def as_served(case: Case) -> Case:
+    """The case under a key of MLflow's server, in the words of the installed mlflow."""
+    key = {"input_data": "dataframe_split"}.get(case.key, case.key)
+    if case.inputs[0]["type"] == "tensor":
+        # Unnamed tensors alternate between the two keys, which are the same for them.
+        key = "instances" if not isinstance(case.data, dict) and len(case.data) % 2 else "inputs"
+    return case._replace(key=key, inputs=_as_known(case.inputs))
+
+
+def _parsed(case: Case, schema: Any) -> Any:
+    from mlflow.pyfunc import scoring_server
+
+    return scoring_server.infer_and_parse_data({case.key: _copy(case.data)}, schema)
+
+
+def _copy(data: Any) -> Any:
+    return json.loads(json.dumps(data))
+
+
+def narrows(value: Any, spec: Any) -> bool:
+    """Whether MLflow's server changes a value without a word, which the script never does.
+
+    It casts tensors and whole columns as numpy does: what is no integer becomes one, integers that
+    are out of range wrap around, other numbers become infinite or are rounded, null becomes false.
+    """
+    scalars = list(_scalars(value))
+    finite = [item for item in scalars if item not in (math.inf, -math.inf) and item == item]  # noqa: PLR0124
+    numbers = [item for item in finite if type(item) in (int, float)]
+    if spec["type"] == "tensor":
+        dtype = spec["tensor-spec"]["dtype"]
+        if "int" in dtype:
+            return not all(type(item) is int and abs(item) < 100 for item in scalars)
+        if dtype == "bool":
+            return {type(item) for item in scalars} != {bool}
+        return "float" in dtype and len(numbers) < len(scalars)
+    if spec["type"] in ("integer", "long"):
+        limit = 2**31 if spec["type"] == "integer" else 2**63
+        return not all(type(item) is int and abs(item) < limit for item in scalars)
+    if spec["type"] == "float":
+        return any(abs(item) > (2**24 if type(item) is int else 3.4e38) for item in numbers)
+    return spec["type"] == "boolean" and None in scalars
+
+
+def is_out_of_reach(value: Any, spec: Any) -> bool:
+    """Whether JSON cannot say what MLflow's server wants.
+
+    It converts whole columns only: what is inside of arrays, objects and maps stays a Python
+    object, which is no float32, int32, date, or bytes; nor is the 1 of JSON a double there, nor
+    NaN. Pandas 2 wants all dates of a column written in one way.
+    """
+    if spec["type"] == "datetime":
+        return len({len(item) for item in value if isinstance(item, str)}) > 1
+    inside = set(_types_inside(spec))
+    odd = any(type(item) is int or item != item for item in _scalars(value))  # noqa: PLR0124
+    unheard = {"float", "integer", "binary", "datetime"}
+    return bool(inside & unheard) or ("double" in inside and odd)
+
+
+def _types_inside(spec: Any) -> Iterator[str]:
+    for inner in (spec.get("items"), spec.get("values"), *spec.get("properties", {}).values()):
+        if inner:
+            yield inner["type"]
+            yield from _types_inside(inner)
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple, dict)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _scalars(inner)
+    else:
+        yield value
+
+
 @functools.lru_cache(maxsize=None)
 def takes_null_booleans() -> bool:
     """Whether the installed mlflow lets null pass as a boolean; mlflow 2.10 and later do."""
