@@ -561,7 +561,8 @@ def check_params(params, fields, problems):
         return None
     known_params = {name: value for name, value in params.items() if name in known}
     for name, value in known_params.items():
-        if value is not None:  # to mlflow, null is no value
+        # To mlflow, null is no value, but no array either.
+        if value is not None or known[name].type[0] == "array":
             convert_nested(value, known[name], Spot(name, None), problems)
     return known_params
 

@@ -88,6 +88,13 @@ def test_the_script_judges_a_request_as_the_server_of_mlflow(rng: random.Random)
     assert scoring_oracle.compare_served(online(), case) == ""
 
 
+@given(st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=200)
+def test_the_script_judges_params_as_mlflow(rng: random.Random) -> None:
+    specs, sent = scoring_oracle.random_params(rng)
+    assert scoring_oracle.compare_params(online(), specs, sent) == ""
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """``saved(inputs)`` is the folder of a model that answers with its input."""

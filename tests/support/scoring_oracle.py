@@ -45,6 +45,15 @@ INTEGERS = (
     10**400,
 )
 FLOATS = (0.0, 0.5, -2.5, 2.0, 1e30, 1e300, math.nan, math.inf)
+PARAMS = {
+    "boolean": True,
+    "integer": 1,
+    "long": 2,
+    "float": 0.5,
+    "double": 1.5,
+    "string": "a",
+    "datetime": "2020-01-01T00:00:00",
+}
 COLUMN_TYPES = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
 NESTED = {"array": "Array", "object": "Object", "map": "Map", "any": "AnyType"}
 TENSOR_TYPES = ("float32", "float64", "int32", "int64", "uint8", "bool", "str", "object")
@@ -212,6 +221,24 @@ def _nested_list(rng: random.Random, dtype: str, shape: List[int]) -> Any:
     return [_nested_list(rng, dtype, shape[1:]) for _ in range(shape[0])]
 
 
+def random_params(rng: random.Random) -> Any:
+    """MLmodel's ``params`` and what a request sends for them."""
+    specs, sent = [], {"unknown": 1} if rng.random() < 0.1 else {}
+    for i in range(rng.randint(1, 3)):
+        type_ = rng.choice(sorted(PARAMS))
+        default, is_array = PARAMS[type_], rng.random() < 0.3
+        shaped = {"default": [default], "shape": [-1]} if is_array else {"default": default}
+        specs.append({"shape": None, **shaped, "name": "p%d" % i, "type": type_})
+        value = _scalar(rng, type_)
+        if is_array and rng.random() < 0.9:
+            value = [_scalar(rng, type_) for _ in range(rng.randint(0, 3))]
+        if rng.random() < 0.1:
+            value = rng.choice((None, [], {}, [1], {"p": 1}, True, 1, 1.5, "a"))
+        if rng.random() < 0.8:
+            sent["p%d" % i] = value
+    return specs, sent
+
+
 # --- the comparison ----------------------------------------------------------------------------
 
 
@@ -277,6 +304,29 @@ def compare_served(script: Any, case: Case) -> str:
     return "mlflow's server reads it differently: %s" % difference if difference else ""
 
 
+def compare_params(script: Any, specs: Any, sent: Any) -> str:
+    """What is wrong with the script's verdict on params; empty when nothing is."""
+    from mlflow.models.utils import _enforce_params_schema
+    from mlflow.types.schema import ParamSchema
+
+    schema = ParamSchema.from_json(json.dumps(specs))
+    fields = script.read_signature({"signature": {"params": json.dumps(specs)}}).params
+    problems: List[Any] = []
+    ours = script.check_params(_copy(sent), fields, problems)
+    refusal, cast = None, None
+    try:
+        cast = _enforce_params_schema(_copy(sent), schema)
+    except Exception as error:
+        refusal = error
+    if problems:
+        narrowed = any(narrows_param(sent.get(spec["name"]), spec["type"]) for spec in specs)
+        return "" if refusal is not None or narrowed else "refused: %s" % problems
+    if refusal is not None:
+        return "let through what mlflow refuses: %s" % refusal
+    again = _enforce_params_schema(ours, schema)
+    return "" if repr(again) == repr(cast) else "mlflow reads it differently: %s" % again
+
+
 def as_served(case: Case) -> Case:
     """The case under a key of MLflow's server, in the words of the installed mlflow."""
     key = {"input_data": "dataframe_split"}.get(case.key, case.key)
@@ -318,6 +368,20 @@ def narrows(value: Any, spec: Any) -> bool:
     if spec["type"] == "float":
         return any(abs(item) > (2**24 if type(item) is int else 3.4e38) for item in numbers)
     return spec["type"] == "boolean" and None in scalars
+
+
+def narrows_param(value: Any, type_: str) -> bool:
+    """Whether MLflow changes a param without a word: numbers beyond the type, dates beyond the
+    nanosecond or with a time zone, null in an array.
+    """
+    items = value if isinstance(value, list) else [value]
+    if isinstance(value, list) and None in value:
+        return True
+    if type_ == "datetime":
+        return bool({"9999-12-31", ODD_WORDS[0]} & set(map(str, items)))
+    numbers = [item for item in items if type(item) in (int, float)]
+    exact = {"integer": 2**31, "long": 2**63, "float": 2**24, "double": 2**53}
+    return any(abs(number) >= exact.get(type_, math.inf) for number in numbers)
 
 
 def is_out_of_reach(value: Any, spec: Any) -> bool:
