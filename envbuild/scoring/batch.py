@@ -429,6 +429,11 @@ def to_type(values, type_):
         return to_datetimes(values)
     if type_ == "binary":
         return values.map(decoded)
+    if type_ in ("string", "boolean") and pd.api.types.infer_dtype(values, skipna=True) not in (
+        *(type_, "empty", "categorical"),
+    ):
+        meant = values.map(lambda value: isinstance(value, str if type_ == "string" else bool))
+        refuse(values, ~meant & values.notna(), "not a " + type_)
     return values
 
 

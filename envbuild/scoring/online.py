@@ -888,7 +888,6 @@ class Absent:
 
 ABSENT = Absent()
 NoneType = type(None)
-NUMBERS = {bool, int, float}
 JSON_TYPES = {
     Absent: "nothing",
     NoneType: "null",
@@ -1023,10 +1022,11 @@ def to_booleans(values, present, dtype, *, nullable=False):
 
 
 def to_strings(values, present, _dtype):
-    """Strings of a column; mlflow lets mixed objects pass, but not a column of numbers."""
-    if Absent in present or (present & NUMBERS and not present - NUMBERS - {NoneType}):
-        wrong = NUMBERS | {Absent}
-        check(values, lambda value: json_type(value) if type(value) in wrong else None)
+    """Strings of a column; mlflow looks at none of them, and lets any object pass to the model."""
+    if not present <= {str, NoneType}:
+        check(
+            values, lambda value: None if value is None or type(value) is str else json_type(value)
+        )
     return values
 
 

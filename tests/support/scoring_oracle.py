@@ -433,10 +433,10 @@ def _has_null_boolean(case: Case) -> bool:
 def is_stricter(value: Any, spec: Any) -> bool:
     """Whether the script may refuse, or read in another way, what MLflow takes.
 
-    MLflow lets any object pass as a boolean or a date, in old versions with a time zone. It takes a
-    column of objects for decimals when it wants doubles, turns what an array of strings holds into
-    text, and bytes are base64 to its server, but not to its enforcement. A tensor it reads as numpy
-    does: with numbers as text, rounded and out of range.
+    MLflow lets any object pass as a string, a boolean or a date, in old versions with a time zone.
+    It takes a column of objects for decimals when it wants doubles, turns what an array of strings
+    holds into text, and bytes are base64 to its server, but not to its enforcement. A tensor it
+    reads as numpy does: with numbers as text, rounded and out of range.
     """
     present = {type(item) for item in value}
     if spec["type"] == "tensor":
@@ -457,7 +457,7 @@ def is_stricter(value: Any, spec: Any) -> bool:
     if spec["type"] == "datetime":
         return bool(present - {str, type(None)}) or any(item == ODD_WORDS[0] for item in value)
     if spec["type"] == "string":
-        return bool(present & set(NUMBERS)) and not present - set(NUMBERS) - {type(None)}
+        return bool(present - {str, type(None)})
     return bool(spec["type"] == "binary")
 
 

@@ -259,6 +259,30 @@ def test_numbers_written_as_text_are_no_numbers(
     assert said == "InputError: column c, row 1: not a number, but written like one"
 
 
+@pytest.mark.parametrize(
+    ("type_", "good", "bad"),
+    [
+        ("string", '"a"', "1"),
+        ("string", '"1"', '["a"]'),
+        ("boolean", "true", '"true"'),
+        ("boolean", "false", "0"),
+    ],
+)
+def test_strings_and_booleans_are_what_json_calls_so(
+    type_: str,
+    good: str,
+    bad: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake = serving(monkeypatch, [column(type_)], lambda data: data["c"])
+    rows = [f'{{"c": {value}}}\n' for value in (good, "null", good, bad)]
+    assert len(results(put("a.jsonl", "".join(rows[:3])))) == 3
+    assert fake.given[0]["c"].dropna().tolist() == [json.loads(good)] * 2
+    said = complaint("a.jsonl", "".join(rows), capsys)
+    assert said == f"InputError: column c, row 3: not a {type_}"
+
+
 def test_text_that_is_not_base64_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,9 +88,14 @@ def test_bytes_come_as_base64_with_or_without_line_breaks() -> None:
     assert cells("binary", ["aGVsbG8=", "aGVs\nbG8=\n", ""]) == [b"hello", b"hello", b""]
 
 
-def test_a_string_column_takes_objects_as_mlflow_does() -> None:
-    sent: list[object] = ["a", 1, [{"role": "user"}], {"k": 1}]
-    assert cells("string", sent) == sent
+def test_a_string_column_takes_nothing_but_strings_beside_null() -> None:
+    assert refusal("string", "a", 1, None, [{"role": "user"}], {"k": 1}, True, 0.5) == [
+        "[1]: string, integer",
+        "[3]: string, array",
+        "[4]: string, object",
+        "[5]: string, boolean",
+        "[6]: string, number",
+    ]
 
 
 @pytest.mark.parametrize(
