@@ -11,7 +11,9 @@ right prediction. A bad request has to be answered with a status from 400 to 499
 cut off by us, with none.
 
 The oldest worker is spared, so that its memory can be watched; the others die of SIGKILL every few
-seconds. SIGTERM comes in the middle of requests: those that the server has taken are answered.
+seconds. SIGTERM comes in the middle of requests: those that the server has taken are answered. What
+only waits in the queue of its socket it has not taken, and resets when it ends; as a front sends
+nothing any more before it ends a server, so do we: SIGTERM comes as soon as that queue is empty.
 """
 
 from __future__ import annotations
@@ -66,10 +68,7 @@ def good_request(random_: random.Random) -> tuple[Request, list[str]]:
 
 
 def bad_request(random_: random.Random) -> Request:
-    """One that breaks the signature by MLflow's rules, or is none at all.
-
-    Not among them: an array or object as a text, which MLflow lets through to the model.
-    """
+    """One that breaks the signature, or is none at all."""
     bodies: Sequence[bytes] = (
         b"",
         b"{",
@@ -77,6 +76,7 @@ def bad_request(random_: random.Random) -> Request:
         b"[" * 100_000,
         b'{"input_data": "\xff\xfe"}',
         b'{"input_data": {"columns": ["name"], "data": [[1]]}}',
+        b'{"input_data": {"columns": ["name"], "data": [["a"], [{"b": []}]]}}',
         b'{"input_data": {"columns": ["nome"], "data": [["a"]]}}',
         b'{"input_data": {"columns": ["name"], "data": [["a", "b"]]}}',
         b'{"input_data": [[NaN]]}',
@@ -122,6 +122,12 @@ class Clients:
     seed: int
     tally: Tally = field(default_factory=Tally)
     stopping: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def stop(self) -> None:
+        """Open no connection from now on; those that are open stay."""
+        with self.gate:
+            self.stopping.set()
 
     def run(self) -> list[threading.Thread]:
         threads = [
@@ -147,7 +153,10 @@ class Clients:
         begun = time.monotonic()
         body = b""
         for _ in range(TRIES):
-            status, body = self._ask(request)
+            answer = self._ask(request)
+            if answer is None:
+                return
+            status, body = answer
             if status:
                 self._judge(status, body, expected, time.monotonic() - begun)
                 return
@@ -168,7 +177,10 @@ class Clients:
 
     def _bad(self, random_: random.Random) -> None:
         request = bad_request(random_)
-        status, body = self._ask(request)
+        answer = self._ask(request)
+        if answer is None:
+            return
+        status, body = answer
         if 400 <= status < 500:
             self.tally.add("bad, refused")
         elif status:
@@ -181,6 +193,8 @@ class Clients:
         (_, path, body, headers), _ = good_request(random_)
         connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
         try:
+            if not self._connect(connection):
+                return
             connection.putrequest("POST", path)
             connection.putheader("Content-Length", str(len(body)))
             for name, value in headers.items():
@@ -192,11 +206,20 @@ class Clients:
             connection.close()
         self.tally.add("cut off by the client")
 
-    def _ask(self, request: Request) -> tuple[int, bytes]:
-        """Status and body; status 0 where there was no answer."""
+    def _connect(self, connection: http.client.HTTPConnection) -> bool:
+        with self.gate:
+            if self.stopping.is_set():
+                return False
+            connection.connect()
+            return True
+
+    def _ask(self, request: Request) -> tuple[int, bytes] | None:
+        """Status and body; status 0 where there was no answer, None where it was not sent."""
         method, path, body, headers = request
         connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
         try:
+            if not self._connect(connection):
+                return None
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
@@ -221,6 +244,15 @@ def workers_of(server: int) -> list[int]:
     """The workers of a server, the oldest first."""
     found = [(begun, pid) for pid, begun in processes_of(server) if pid != server]
     return [pid for _, pid in sorted(found)]
+
+
+def queue_of(port: int) -> int:
+    """Connections to a port of loopback that no process has accepted yet."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, queues, *_ = line.split()
+        if state == "0A" and int(local.rpartition(":")[2], 16) == port:  # 0A: it listens
+            return int(queues.rpartition(":")[2], 16)
+    return 0
 
 
 def memory_of(pid: int) -> int:
@@ -249,7 +281,8 @@ class Watch:
             oldest, *others = workers_of(self.server) or [self.server]
             self.oldest.append(memory_of(oldest))
             self.master.append(memory_of(self.server))
-            if others and time.monotonic() > kill_at:
+            spared = time.monotonic() > end - 2  # SIGTERM meets a whole server
+            if others and not spared and time.monotonic() > kill_at:
                 os.kill(random_.choice(others), signal.SIGKILL)
                 self.killed += 1
                 kill_at = time.monotonic() + random_.uniform(0.5, 1.5) * self.every
@@ -267,7 +300,9 @@ def growth(samples: Sequence[int]) -> dict[str, float]:
 
 def end(server: Server, clients: Clients, threads: Sequence[threading.Thread]) -> dict[str, object]:
     """SIGTERM in the middle of requests; what became of the server."""
-    clients.stopping.set()  # what runs is finished, nothing new is begun
+    clients.stop()
+    while queue_of(clients.port):
+        pass
     begun = time.monotonic()
     os.kill(server.pid, signal.SIGTERM)
     code = server.program.wait()
