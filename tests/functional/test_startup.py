@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from envbuild import __main__, cli
 from envbuild.model import read_model
 from envbuild.server import load_profile
 from envbuild.spec import parse_environment
@@ -140,3 +143,16 @@ def test_every_public_name_can_be_had_from_the_package() -> None:
     code = "import envbuild\nfor name in envbuild.__all__: getattr(envbuild, name)"
 
     assert "envbuild.api" in modules_loaded_by(code)
+
+
+def test_a_program_that_ends_searches_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> NoReturn:
+        raise SystemExit(2)
+
+    monkeypatch.setattr(cli, "main", run)
+    try:
+        with pytest.raises(SystemExit, match="2"):
+            __main__.main()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
