@@ -30,6 +30,7 @@ import os
 import sys
 import traceback
 import warnings
+import zlib
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -120,6 +121,8 @@ HARMLESS = (
     InputError,
     ImportError,
     OSError,
+    EOFError,
+    zlib.error,
     UnicodeDecodeError,
     pd.errors.ParserError,
     pd.errors.EmptyDataError,
@@ -328,7 +331,10 @@ def json_lines(file):
 
 def read_array(path):
     """The chunks of a numpy array along its first axis; never unpickles."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"not a whole array of plain values: {error}") from None
     if not array.ndim:
         raise InputError("the array has no rows")
     for start in range(0, len(array), ROWS):

@@ -37,8 +37,15 @@ MEANS = """
 def predict(self, context, data):
     return data.mean(axis=(2, 3))
 """
+TEXT = [{"type": "string", "name": "text"}]
+LENGTHS = """
+def predict(self, context, data):
+    return [len(text) for text in data["text"]]
+"""
 MAKE_DATA = """
+import gzip
 import os
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -52,9 +59,42 @@ table.to_json("data/more/c.jsonl", orient="records", lines=True)
 table.drop(columns="text").to_csv("data/bad.csv", index=False)
 table.to_json("data/more/d.json", orient="records")
 table.head(0).to_csv("data/none.csv", index=False)
-for name, text in (("broken.parquet", "no parquet"), ("empty.csv", ""), ("cut.jsonl", '{"text": ')):
-    with open("data/" + name, "w") as file:
-        file.write(text)
+table.head(1).to_csv("data/e.csv.gz", index=False)
+table.head(1).to_json("data/f.ndjson", orient="records", lines=True)
+table.head(1).assign(when=pd.Timestamp(2020, 1, 2)).to_parquet("data/g.pqt")
+header = b"text,real,whole,when\\n"
+files = {
+    "broken.parquet": b"no parquet",
+    "cut.csv.gz": gzip.compress(header + b"1,1,1,2020-01-02\\n" * 1000)[:-20],
+    "cut.jsonl": b'{"text": ',
+    "empty.csv": b"",
+    "empty.json": b"",
+    "empty.parquet": b"",
+    "latin.csv": header + b"\\xe9,1,1,2020-01-02\\n",
+    "latin.jsonl": b'{"text": "\\xe9", "real": 1, "whole": 1, "when": "2020-01-02"}\\n',
+}
+for name, content in files.items():
+    with open("data/" + name, "wb") as file:
+        file.write(content)
+os.makedirs("arrays")
+cells = np.arange(12, dtype="float32").reshape(1, 3, 2, 2)
+np.save("arrays/a.npy", np.concatenate([cells, cells + 1]))
+np.save("arrays/flat.npy", cells.ravel())
+np.save("arrays/none.npy", cells[:0])
+np.save("arrays/objects.npy", np.array([{}], dtype=object))
+with open("arrays/a.npy", "rb") as whole, open("arrays/cut.npy", "wb") as cut:
+    cut.write(whole.read()[:-4])
+open("arrays/empty.npy", "wb").close()
+os.makedirs("texts")
+for name, content in (
+    ("a.txt", b"words\\n"),
+    ("bom.txt", b"\\xef\\xbb\\xbf\\xc3\\xa9"),
+    ("empty.txt", b""),
+    ("latin.txt", b"\\xe9"),
+    ("utf16.txt", "words".encode("utf-16")),
+):
+    with open("texts/" + name, "wb") as file:
+        file.write(content)
 os.makedirs("images")
 Image.new("RGB", (3, 2), (10, 20, 30)).save("images/a.png")
 Image.new("L", (4, 2), 7).save("images/b.bmp")
@@ -88,6 +128,7 @@ def environment(
     made = make_environment(root, interpreter(minor), ENVIRONMENTS[minor])
     made.save_model("table", TABLE, SUM)
     made.save_model("image", IMAGE, MEANS)
+    made.save_model("text", TEXT, LENGTHS)
     done = made.run("-c", MAKE_DATA)
     assert done.returncode == 0, done.stderr
     return made
@@ -106,18 +147,64 @@ def test_a_folder_of_tables_is_scored(environment: Environment) -> None:
         "a.csv,1,4.0",
         "b.parquet,0,8.0",
         "b.parquet,1,4.0",
+        "e.csv.gz,0,8.0",
+        "f.ndjson,0,8.0",
+        "g.pqt,0,8.0",
         "c.jsonl,0,8.0",
         "c.jsonl,1,4.0",
         "d.json,0,8.0",
         "d.json,1,4.0",
     ]
     assert done.returncode == 1
-    loaded, bad, broken, cut, empty = complaints(done.stderr)
+    loaded, *problems = complaints(done.stderr)
     assert loaded == "score: loaded the model at table"
-    assert bad == "score: data/bad.csv: InputError: missing columns: text"
-    assert broken.startswith("score: data/broken.parquet: InputError: not a parquet file: ")
-    assert cut == "score: data/cut.jsonl: InputError: line 1 is not JSON"
-    assert empty.startswith("score: data/empty.csv: EmptyDataError: ")
+    expected = (
+        "bad.csv: InputError: missing columns: text",
+        "broken.parquet: InputError: not a parquet file: ",
+        "cut.csv.gz: EOFError: ",
+        "cut.jsonl: InputError: line 1 is not JSON",
+        "empty.csv: EmptyDataError: ",
+        "empty.parquet: InputError: not a parquet file: ",
+        "latin.csv: UnicodeDecodeError: ",
+        "latin.jsonl: UnicodeDecodeError: ",
+    )
+    assert len(problems) == len(expected), problems
+    for problem, start in zip(problems, expected, strict=True):
+        assert problem.startswith(f"score: data/{start}")
+
+
+def test_a_folder_of_arrays_is_scored(environment: Environment) -> None:
+    done = environment.run(SCRIPT, "arrays", "--model", "image", "-o", "arrays.csv")
+    assert (environment.folder / "arrays.csv").read_text().splitlines() == [
+        "file,row,prediction_0,prediction_1,prediction_2",
+        "a.npy,0,1.5,5.5,9.5",
+        "a.npy,1,2.5,6.5,10.5",
+    ]
+    assert done.returncode == 1
+    _, *problems = complaints(done.stderr)
+    starts = [problem.partition(" plain values: ")[0] for problem in problems]
+    unread = "InputError: not a whole array of"
+    assert starts[0] == f"score: arrays/cut.npy: {unread}"
+    assert starts[1] == f"score: arrays/empty.npy: {unread}"
+    assert starts[2].startswith("score: arrays/flat.npy: ")
+    assert starts[3] == f"score: arrays/objects.npy: {unread}"
+    assert len(starts) == 4
+
+
+def test_a_folder_of_texts_is_scored(environment: Environment) -> None:
+    done = environment.run(SCRIPT, "texts", "--model", "text", "-o", "texts.csv")
+    assert (environment.folder / "texts.csv").read_text().splitlines() == [
+        "file,row,prediction",
+        "a.txt,0,6",
+        "bom.txt,0,1",
+        "empty.txt,0,0",
+    ]
+    assert done.returncode == 1
+    _, *problems = complaints(done.stderr)
+    assert [problem.split(": ")[1] for problem in problems] == [
+        f"texts/{name}.txt" for name in ("latin", "utf16")
+    ]
+    assert all("UnicodeDecodeError" in problem for problem in problems)
 
 
 def test_a_folder_of_images_is_scored(environment: Environment) -> None:
