@@ -9,6 +9,7 @@
     python benchmarks/run.py install               environments, against mlflow models prepare-env
     python benchmarks/run.py export                bundles, against pip download and a plain fetch
     python benchmarks/run.py conda                 solves over 60,000 and 600,000 records
+    python benchmarks/run.py scoring               /score, against servers that enforce nothing
     python benchmarks/run.py COMMAND --publish     also rewrites docs/explanation/benchmarks.md
 
 Run it with an interpreter that has ``.[all]`` installed (``.venv/bin/python`` of the checkout).
@@ -50,7 +51,14 @@ from benchmarks.report import (  # noqa: E402
     table,
     write_results,
 )
+from benchmarks.scoring import (  # noqa: E402
+    PYTHON,
+    measure_scoring,
+    scoring_document,
+    scoring_table,
+)
 from benchmarks.timing import Figures, run_in_turn  # noqa: E402
+from tests.support.interpreters import find_interpreter  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
@@ -70,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             publish(name, results, text)
     if options.command in {"all", "profile"}:
         profile(options)
+    if options.command in {"all", "scoring"}:
+        scoring(options)
     if options.command == "all":
         print(f"\n{summary(published())}")
     return 0
@@ -102,6 +112,21 @@ def profile(options: argparse.Namespace) -> None:
         replace_block(PAGE, "profile", text)
 
 
+def scoring(options: argparse.Namespace) -> None:
+    """What a request costs, where the Python of the servers is installed."""
+    interpreter = find_interpreter(PYTHON)
+    if interpreter is None:
+        say(f"scoring: left out, there is no Python {PYTHON}")
+        return
+    say("== scoring")
+    contestants = measure_scoring(interpreter)
+    text = scoring_table(contestants)
+    print(f"\n{text}")
+    if options.publish:
+        (RESULTS / "scoring.json").write_text(scoring_document(contestants), encoding="utf-8")
+        replace_block(PAGE, "scoring", text)
+
+
 def published() -> Iterator[Results]:
     """The results of every command that has some."""
     for name in COMMANDS:
@@ -117,7 +142,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("all", "profile", *COMMANDS))
+    parser.add_argument("command", choices=("all", "profile", "scoring", *COMMANDS))
     parser.add_argument("--rounds", type=int, help="of each program (default: by command)")
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES])
     parser.add_argument("--models", type=int, nargs="+", default=[37, 2000], help="for fleet")

@@ -1,19 +1,14 @@
 """What a request to ``/score`` costs, with and without the enforcement of the signature.
 
-    python benchmarks/scoring.py               print it
-    python benchmarks/scoring.py --publish     also rewrites docs/explanation/benchmarks.md
-
 Real servers with one worker each answer the same request in turn, over connections that stay open.
 The model does next to nothing, so that what is around it counts in full.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,19 +16,15 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from envbuild.fetch.loopback import free_port
+from tests.support.paths import SCORING
+from tests.support.scoring_environments import Environment, make_environment
+from tests.support.scoring_servers import running
 
-from benchmarks.report import replace_block  # noqa: E402
-from tests.support.interpreters import find_interpreter  # noqa: E402
-from tests.support.scoring import SCORING  # noqa: E402
-from tests.support.scoring_environments import Environment, make_environment  # noqa: E402
-from tests.support.scoring_servers import free_port, running  # noqa: E402
+__all__ = ["PYTHON", "measure_scoring", "scoring_document", "scoring_table"]
 
 PYTHON = "3.12"
 PACKAGES = ("mlflow==3.17.2", "azureml-inference-server-http==1.5.1")
-RESULTS = ROOT / "benchmarks" / "results" / "scoring.json"
-PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 COLUMNS = 13
 TYPES = ("long", "double", "string")
 TURNS = {1: 1000, 1000: 250}
@@ -112,28 +103,24 @@ class Contestant:
         return {"server": self.name, "microseconds": times, "processor": self.processor}
 
 
-def main() -> None:
-    """Measure for one row and for a thousand."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--publish", action="store_true", help="write results and page")
-    options = parser.parse_args()
+def measure_scoring(interpreter: Path) -> Sequence[Contestant]:
+    """Every server, asked with one row and with a thousand; ``interpreter`` is a ``PYTHON``."""
     with tempfile.TemporaryDirectory(prefix="envbuild-scoring-") as folder, ExitStack() as stack:
-        environment = prepare(Path(folder))
+        environment = prepare(Path(folder), interpreter)
         started = servers(environment, Path(folder))
         contestants = [stack.enter_context(server) for server in started]
         for rows, turns in TURNS.items():
             measure(contestants, rows=rows, turns=turns)
-    text = report(contestants)
-    print(text)
-    if options.publish:
-        RESULTS.write_text(json.dumps([one.document() for one in contestants], indent=1) + "\n")
-        replace_block(PAGE, "scoring", text)
+    return contestants
 
 
-def prepare(folder: Path) -> Environment:
+def scoring_document(contestants: Sequence[Contestant]) -> str:
+    """Every single time, as JSON."""
+    return json.dumps([one.document() for one in contestants], indent=1) + "\n"
+
+
+def prepare(folder: Path, interpreter: Path) -> Environment:
     """The environment of all servers, with the model."""
-    interpreter = find_interpreter(PYTHON)
-    assert interpreter is not None
     environment = make_environment(folder, interpreter, PACKAGES)
     inputs = [{"name": f"c{i}", "type": TYPES[i % len(TYPES)]} for i in range(COLUMNS)]
     environment.save_model("model", inputs, _PREDICT)
@@ -155,7 +142,7 @@ def azure(name: str, environment: Environment, folder: Path, script: str) -> Ite
     """The Azure ML server with a script."""
     folder.mkdir()
     (folder / "score.py").write_text(script, encoding="utf-8")
-    port = free_port()
+    port = free_port("127.0.0.1")
     argv = (
         *(str(environment.bin / "azmlinfsrv"), "--entry_script", "score.py"),
         *("--model_dir", str(environment.folder), "--port", str(port)),
@@ -169,7 +156,7 @@ def azure(name: str, environment: Environment, folder: Path, script: str) -> Ite
 def mlflow(environment: Environment, folder: Path) -> Iterator[Contestant]:
     """``mlflow models serve``."""
     folder.mkdir()
-    port = free_port()
+    port = free_port("127.0.0.1")
     argv = (
         *(str(environment.bin / "mlflow"), "models", "serve", "--env-manager", "local"),
         *("-m", str(environment.folder / "model"), "-p", str(port), "-w", "1"),
@@ -206,7 +193,7 @@ def request(key: str, rows: int) -> bytes:
     return json.dumps({key: {"columns": [f"c{i}" for i in range(COLUMNS)], "data": data}}).encode()
 
 
-def report(contestants: Sequence[Contestant]) -> str:
+def scoring_table(contestants: Sequence[Contestant]) -> str:
     """A table for each size of request."""
     return "\n".join(section(contestants, rows) for rows in TURNS)
 
@@ -242,7 +229,3 @@ def line(one: Contestant, base: Contestant, rows: int) -> str:
 def quantile(times: Sequence[float], part: float) -> float:
     """The time that this part of the requests took at most."""
     return sorted(times)[min(len(times) - 1, round(part * len(times)))]
-
-
-if __name__ == "__main__":
-    main()

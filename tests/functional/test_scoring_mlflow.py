@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from tests.support import scoring_oracle
 from tests.support.environments import scrubbed
-from tests.support.scoring import SCORING, online
+from tests.support.paths import SCORING
+from tests.support.scoring import online
 
 LOG_MODEL = """
 import sys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scoring import SCORING
+from tests.support.paths import SCORING
 from tests.support.scoring_environments import Environment, make_environment
 
 pytestmark = pytest.mark.live

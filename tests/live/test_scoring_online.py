@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from envbuild.fetch.loopback import free_port
 from tests.support import scoring_oracle
-from tests.support.environments import scrubbed
-from tests.support.scoring import SCORING
+from tests.support.paths import SCORING
 from tests.support.scoring_environments import Environment, make_environment
+from tests.support.scoring_servers import begun, running
 
 pytestmark = pytest.mark.live
 
@@ -90,64 +87,19 @@ class Server:
 @pytest.fixture(scope="module")
 def server(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("app")
-    port = free_port()
-    with started(environment, folder, port, environment.folder) as process:
-        made = Server(url=f"http://127.0.0.1:{port}", log=folder / "log", folder=folder)
-        wait_for(made, process)
-        yield made
+    port = free_port("127.0.0.1")
+    argv = server_command(environment, folder, environment.folder, port)
+    (folder / "swagger3.json").write_text('{"swagger": "2.0", "info": {"title": "ours"}}')
+    limit = {"ENVBUILD_MAX_REQUEST_BYTES": "100000"}
+    with running(argv, folder, environment, port=port, **limit):
+        yield Server(url=f"http://127.0.0.1:{port}", log=folder / "log", folder=folder)
 
 
-class started:  # noqa: N801 - reads as a statement
-    """The server as a process group, which ends with the block."""
-
-    def __init__(self, environment: Environment, folder: Path, port: int, models: Path) -> None:
-        (folder / "score.py").write_bytes((SCORING / "online.py").read_bytes())
-        (folder / "swagger3.json").write_text('{"swagger": "2.0", "info": {"title": "ours"}}')
-        self.argv = [
-            str(environment.bin / "azmlinfsrv"),
-            *("--entry_script", "score.py", "--model_dir", str(models), "--port", str(port)),
-        ]
-        self.env = scrubbed(
-            PATH=f"{environment.bin}{os.pathsep}{os.environ['PATH']}",
-            ENVBUILD_MAX_REQUEST_BYTES="100000",
-        )
-        self.folder = folder
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self.argv,
-                cwd=self.folder,
-                env=self.env,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return self.process
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=60)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server is healthy; fail with its log when it ends or takes too long."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(server.url, timeout=5) as answer:
-                assert answer.read() == b"Healthy"
-                return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(server.log.read_text())
+def server_command(environment: Environment, folder: Path, models: Path, port: int) -> list[str]:
+    """The server with the script in ``folder``."""
+    (folder / "score.py").write_bytes((SCORING / "online.py").read_bytes())
+    argv = ["--entry_script", "score.py", "--model_dir", str(models), "--port", str(port)]
+    return [str(environment.bin / "azmlinfsrv"), *argv]
 
 
 def test_the_script_and_this_mlflow_agree_on_random_requests(environment: Environment) -> None:
@@ -251,7 +203,8 @@ def test_a_server_without_a_model_says_so_and_ends(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with started(environment, tmp_path, free_port(), empty) as process:
+    argv = server_command(environment, tmp_path, empty, free_port("127.0.0.1"))
+    with begun(argv, tmp_path, environment) as process:
         assert process.wait(timeout=120) != 0
     places = f"{empty}, /opt/model"
     line = f"score: cannot load the model: LookupError: no MLmodel file in or below {places}\n"

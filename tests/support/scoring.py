@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.support.paths import PACKAGE
+from tests.support.paths import SCORING
 from tests.support.scoring_oracle import load_script
 
 __all__ = [
-    "SCORING",
     "FakeModel",
     "FakeRequest",
     "Prediction",
@@ -30,8 +29,6 @@ __all__ = [
     "scorer",
     "tensor",
 ]
-
-SCORING = PACKAGE / "scoring"
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from envbuild.fetch.loopback import free_port
 from tests.support.environments import scrubbed
-from tests.support.scoring import SCORING
+from tests.support.paths import SCORING
 from tests.support.scoring_environments import Environment
 
-__all__ = ["Server", "azure_server", "free_port", "mlflow_app", "running"]
+__all__ = ["Server", "azure_server", "begun", "mlflow_app", "running"]
 
 _START_S = 120.0
 
@@ -114,7 +114,7 @@ def azure_server(environment: Environment, folder: Path, models: Path) -> Iterat
     folder.mkdir()
     (folder / "score.py").write_text(_MANY)
     (folder / "online.py").write_bytes((SCORING / "online.py").read_bytes())
-    port = free_port()
+    port = free_port("127.0.0.1")
     argv = ("--entry_script", "score.py", "--model_dir", str(models), "--port", str(port))
     with running((str(environment.bin / "azmlinfsrv"), *argv), folder, environment, port=port):
         yield Server(port=port, log=folder / "log")
@@ -124,7 +124,7 @@ def azure_server(environment: Environment, folder: Path, models: Path) -> Iterat
 def mlflow_app(environment: Environment, folder: Path, models: Path) -> Iterator[Server]:
     """MLflow's own server of an environment for each model in a folder."""
     folder.mkdir()
-    port = free_port()
+    port = free_port("127.0.0.1")
     argv = (str(environment.bin / "python"), "-c", _MLFLOW, str(models), str(port))
     ready = f"/{min(path.name for path in models.iterdir())}/ping"
     # Its messages have sets in them.
@@ -143,9 +143,18 @@ def running(
     **variables: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server as a process group that answers on a port, and ends with the block."""
+    with begun(argv, folder, environment, **variables) as process:
+        _wait(f"http://127.0.0.1:{port}{ready}", process, folder / "log")
+        yield process
+
+
+@contextmanager
+def begun(
+    argv: Sequence[str], folder: Path, environment: Environment, **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server as a process group, which may not answer yet, and ends with the block."""
     path = f"{environment.bin}{os.pathsep}{os.environ['PATH']}"
-    log = folder / "log"
-    with log.open("wb") as output:
+    with (folder / "log").open("wb") as output:
         process = subprocess.Popen(
             argv,
             cwd=folder,
@@ -155,19 +164,11 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait(f"http://127.0.0.1:{port}{ready}", process, log)
         yield process
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.support.paths import ROOT
-from tests.support.scoring import SCORING, batch, online
+from tests.support.paths import ROOT, SCORING
+from tests.support.scoring import batch, online
 
 PAGE = (ROOT / "docs/reference/scoring.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\b(?:ENVBUILD|AZUREML|MLFLOW)_[A-Z_]+\b")
