@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from envbuild.errors import OutputError
 
 __all__ = [
     "alone",
+    "alone_with",
     "link_or_copy",
     "md5_file",
     "replace_folder",
@@ -233,6 +234,52 @@ def alone(path: Path) -> Iterator[None]:
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def alone_with(folder: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the kernel's lock on ``folder``, made for this and removed in the end.
+
+    Who comes second waits, after a call of ``waiting``. The lock ends with the process, however
+    that ends. Where no folder can be made, or the file system has no locks, nothing is held.
+    """
+    import fcntl
+
+    made = _missing_parents(folder.parent)
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # the one before us has just removed it
+        except OSError:
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError:
+                pass
+            if not _is_at(descriptor, folder):
+                continue  # the one before us has removed the one that we have now
+            try:
+                yield
+                return
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                _remove_empty(made)
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _missing_parents(path: Path) -> list[Path]:

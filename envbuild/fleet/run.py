@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from envbuild.fleet.work import (
     outcome_of,
     survey,
 )
+from envbuild.fs import alone_with
 from envbuild.options import LockOptions
 from envbuild.reporter import SILENT, Reporter
 
@@ -108,13 +109,17 @@ def _run(
         dry_run=how.dry_run,
     )
     run = _Run(job=job, crew=crew, reporter=how.reporter)
-    try:
-        with crew:
-            report = run.report(sources)
-    finally:
-        if not only_check:
-            shutil.rmtree(job.output / STAGE, ignore_errors=True)
+    with _kept_apart(job, how.reporter), crew:
+        report = run.report(sources)
     return replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+def _kept_apart(job: Job, reporter: Reporter) -> AbstractContextManager[None]:
+    """One run at a time writes into a folder: the second finds what the first has done."""
+    if job.only_check or job.dry_run:
+        return nullcontext()
+    words = f"waiting for another run that writes to {job.shown}"
+    return alone_with(job.output / STAGE, waiting=lambda: reporter.step(words))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -159,6 +159,18 @@ def test_interrupted_it_leaves_whole_contexts_and_no_process(scene: Scene) -> No
     assert files_in(scene.folder / "interrupted") == whole
 
 
+def test_of_two_runs_on_one_folder_the_second_finds_what_the_first_has_done(scene: Scene) -> None:
+    both = [scene.start("shared") for _ in range(2)]
+    counts = []
+    for process in both:
+        stdout, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stderr) == (0, "")
+        counts.append(json.loads(stdout)["counts"])
+
+    assert sorted(counts, key=str) == [{"fresh": MODELS}, {"locked": MODELS}]
+    assert files_in(scene.folder / "shared") == files_in(scene.folder / "whole")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_end_alone_it_ends_its_workers(scene: Scene, number: signal.Signals) -> None:
     output = f"ended{number}"
