@@ -95,22 +95,7 @@ def run(
     Raises:
         ToolError: the program is not there, cannot be started, or ran out of time.
     """
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
-    with child:
+    with _start(argv, env=env, cwd=cwd, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired as error:
@@ -186,21 +171,7 @@ def started(
     Raises:
         ToolError: the program is not there or cannot be started.
     """
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+    child = _start(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     listener = threading.Thread(target=_listen, args=(child, hear), daemon=True)
     listener.start()
     program = Started(child)
@@ -211,6 +182,26 @@ def started(
         listener.join(_LEFTOVERS_S)
         if not listener.is_alive() and child.stdout is not None:
             child.stdout.close()
+
+
+def _start(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path | None, stdin: int, stderr: int
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"cannot start {argv[0]}: {error.strerror or error}") from error
 
 
 def _listen(child: subprocess.Popen[str], hear: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from envbuild.entries.requirements import FileSource, IndexOption, PipRequirement
 from envbuild.errors import EnvbuildError
@@ -18,7 +19,7 @@ from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.preferences import pins_of
 from envbuild.resolve.stand_ins import is_stand_in
 
-__all__ = ["AskedOnce", "CondaAskedOnce", "environment_key", "problem_key"]
+__all__ = ["Answers", "AskedOnce", "CondaAskedOnce", "environment_key", "problem_key"]
 
 
 def environment_key(model: Model, plans: Iterable[Plan], previous: Mapping[str, str]) -> str:
@@ -36,7 +37,7 @@ def environment_key(model: Model, plans: Iterable[Plan], previous: Mapping[str, 
         lines += [f"conda {entry.match_spec()}" for entry in plan.conda]
         lines += [f"channel {channel}" for channel in plan.channels]
     for platform, text in sorted(previous.items()):
-        lines += [f"previous {platform} {name}=={version}" for name, version in pins_of(text)]
+        lines += [f"{platform} {line}" for line in _previous(text)]
         if platform == CONDA_LOCK:
             lines.append(f"previous conda part {text}")
     return _digest(lines)
@@ -54,6 +55,40 @@ def problem_key(problem: Problem) -> str:
     return _digest(lines)
 
 
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Answers(Generic[T]):
+    """What was answered to which question; an error is an answer too.
+
+    ``asked`` counts questions that nobody knew the answer to, ``reused`` the others.
+    """
+
+    asked: int = 0
+    reused: int = 0
+    _known: dict[str, T | EnvbuildError] = field(default_factory=dict)
+
+    def get(self, key: str, ask: Callable[[], T]) -> T:
+        """The answer to the question ``key``, which ``ask`` finds if nobody knows it.
+
+        Raises:
+            EnvbuildError: what ``ask`` raised, now or then.
+        """
+        if key in self._known:
+            self.reused += 1
+        else:
+            self.asked += 1
+            try:
+                self._known[key] = ask()
+            except EnvbuildError as error:
+                self._known[key] = error
+        answer = self._known[key]
+        if isinstance(answer, EnvbuildError):
+            raise answer
+        return answer
+
+
 @dataclass(slots=True, kw_only=True)
 class AskedOnce:
     """A resolver that asks another one and keeps its answers. Not for sharing between threads.
@@ -63,39 +98,18 @@ class AskedOnce:
     """
 
     resolver: Resolver
-    asked: int = 0
-    reused: int = 0
-    _found: dict[str, Resolution | EnvbuildError] = field(default_factory=dict)
-    _satisfiable: dict[str, bool | EnvbuildError] = field(default_factory=dict)
+    found: Answers[Resolution] = field(default_factory=Answers[Resolution])
+    _satisfiable: Answers[bool] = field(default_factory=Answers[bool])
 
     def resolve(self, problem: Problem) -> Resolution:
         """As ``Resolver.resolve``."""
-        key = problem_key(problem)
-        if key in self._found:
-            self.reused += 1
-        else:
-            self.asked += 1
-            try:
-                self._found[key] = self.resolver.resolve(problem)
-            except EnvbuildError as error:
-                self._found[key] = error
-        found = self._found[key]
-        if isinstance(found, EnvbuildError):
-            raise found
-        return found
+        return self.found.get(problem_key(problem), lambda: self.resolver.resolve(problem))
 
     def satisfiable(self, problem: Problem) -> bool:
         """As ``Resolver.satisfiable``."""
-        key = problem_key(problem)
-        if key not in self._satisfiable:
-            try:
-                self._satisfiable[key] = self.resolver.satisfiable(problem)
-            except EnvbuildError as error:
-                self._satisfiable[key] = error
-        answer = self._satisfiable[key]
-        if isinstance(answer, EnvbuildError):
-            raise answer
-        return answer
+        return self._satisfiable.get(
+            problem_key(problem), lambda: self.resolver.satisfiable(problem)
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,25 +117,11 @@ class CondaAskedOnce:
     """As ``AskedOnce``, for the solver of the conda part; made when it is first asked."""
 
     make: Callable[[], CondaSolver]
-    asked: int = 0
-    reused: int = 0
-    _found: dict[str, CondaResolution | EnvbuildError] = field(default_factory=dict)
+    found: Answers[CondaResolution] = field(default_factory=Answers[CondaResolution])
 
     def solve(self, problem: CondaProblem) -> CondaResolution:
         """As ``CondaSolver.solve``."""
-        key = _conda_key(problem)
-        if key in self._found:
-            self.reused += 1
-        else:
-            self.asked += 1
-            try:
-                self._found[key] = self.make().solve(problem)
-            except EnvbuildError as error:
-                self._found[key] = error
-        found = self._found[key]
-        if isinstance(found, EnvbuildError):
-            raise found
-        return found
+        return self.found.get(_conda_key(problem), lambda: self.make().solve(problem))
 
 
 def _conda_key(problem: CondaProblem) -> str:

@@ -144,8 +144,8 @@ def lock_environment(task: LockTask) -> Done:
             outcomes.append(outcome.after(time.monotonic() - started))
     return Done(
         outcomes=tuple(outcomes),
-        solves=solvers.pip.asked + solvers.conda.asked,
-        reused=solvers.pip.reused + solvers.conda.reused,
+        solves=solvers.pip.found.asked + solvers.conda.found.asked,
+        reused=solvers.pip.found.reused + solvers.conda.found.reused,
     )
 
 

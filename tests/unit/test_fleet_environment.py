@@ -121,7 +121,7 @@ def test_each_problem_is_solved_once() -> None:
     resolver.resolve(problem(["ham"]))
 
     assert first is second
-    assert (len(inner.calls), resolver.asked, resolver.reused) == (2, 2, 1)
+    assert (len(inner.calls), resolver.found.asked, resolver.found.reused) == (2, 2, 1)
 
 
 @pytest.mark.parametrize("error", [ResolutionError("no"), IndexUnavailableError("away")])
