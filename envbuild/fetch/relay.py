@@ -11,23 +11,20 @@ to read an index that this user may read; it does not get the password.
 from __future__ import annotations
 
 import secrets
-import threading
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from hmac import compare_digest
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from envbuild.fetch.credentials import origin_of
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport, describe
 from envbuild.fetch.tunnel import TunnelError, open_tunnel, splice
 
 if TYPE_CHECKING:
     from requests import Response
-    from typing_extensions import Self
 
 __all__ = ["Relay"]
 
@@ -41,7 +38,7 @@ _PAGES = ("text/html", "application/vnd.pypi.simple.")
 _NO_BODY = frozenset({204, 304})
 
 
-class Relay:
+class Relay(LoopbackServer):
     """Serves until it is closed; a context manager.
 
     The servers of ``routes`` get the transport's credentials. Everything else passes through as it
@@ -51,36 +48,18 @@ class Relay:
     """
 
     def __init__(self, transport: Transport, routes: Routes, *, follows: bool = False) -> None:
+        super().__init__(_Handler)
         self.transport = transport
         self.follows = follows
         self.bare_transport = replace(transport, credentials=None)
         self.failures: dict[str, str] = {}
         self.routes = routes
         self._secret = secrets.token_urlsafe(32)
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.relay = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def proxy(self) -> str:
         """The address of the proxy, with the secret of this run."""
-        return f"http://relay:{self._secret}@127.0.0.1:{self._server.server_address[1]}"
+        return f"http://relay:{self._secret}@{self.host}"
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """``environ`` with this proxy instead of any other: exceptions are made here as well."""
@@ -97,18 +76,9 @@ class Relay:
         return compare_digest(header.encode(), f"Basic {token}".encode())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    relay: Relay
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that hangs up early is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(LoopbackHandler):
     timeout = 600
-    server: _Server
+    server: Relay
 
     def do_GET(self) -> None:
         self._forward()
@@ -122,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         if not self._allowed():
             return
-        relay = self.server.relay
+        relay = self.server
         try:
             upstream = open_tunnel(self.path, relay.transport)
         except TunnelError as error:
@@ -135,11 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             splice(self.connection, upstream)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
     def _allowed(self) -> bool:
-        if self.server.relay.is_allowed(self.headers.get("Proxy-Authorization", "")):
+        if self.server.is_allowed(self.headers.get("Proxy-Authorization", "")):
             return True
         self.close_connection = True
         self._refuse(407, "this proxy is private")
@@ -150,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 
         if not self._allowed():
             return
-        relay = self.server.relay
+        relay = self.server
         routed = relay.routes.upstream(self.path)
         url, transport = routed or self.path, relay.transport if routed else relay.bare_transport
         headers = {
@@ -176,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             if name.lower() not in _NOT_FORWARDED
         }
         if location := headers.get("Location"):
-            headers["Location"] = self.server.relay.routes.inside(location)
+            headers["Location"] = self.server.routes.inside(location)
         if kind.startswith(_PAGES) and self.command == "GET" and response.status_code == 200:
             self._send_page(response, headers)
         else:
@@ -185,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_page(self, response: Response, headers: dict[str, str]) -> None:
         """A page of links: those to our servers are to come back here."""
         page = response.content.decode("utf-8", "surrogateescape")
-        data = self.server.relay.routes.inside(page).encode("utf-8", "surrogateescape")
+        data = self.server.routes.inside(page).encode("utf-8", "surrogateescape")
         changed = {"content-encoding", "content-length"}
         kept = {name: value for name, value in headers.items() if name.lower() not in changed}
         self._send_head(response, kept | {"Content-Length": str(len(data))})

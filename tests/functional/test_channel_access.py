@@ -7,15 +7,14 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from envbuild.ambient import Ambient
 from envbuild.errors import IndexUnavailableError
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 from envbuild.process import plain_environment, run
 from envbuild.resolve.conda.channel_access import open_channels
 from envbuild.resolve.conda.settings import Settings
@@ -140,7 +139,7 @@ def test_a_server_that_is_gone_is_told_with_the_reason(ambient: Ambient, tmp_pat
     )
 
 
-class _Elsewhere(BaseHTTPRequestHandler):
+class _Elsewhere(LoopbackHandler):
     """Sends everybody to ``target``."""
 
     target = ""
@@ -154,26 +153,17 @@ class _Elsewhere(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
 
 def test_a_redirect_is_followed_without_the_password(
     channels: Path, ambient: Ambient, tmp_path: Path
 ) -> None:
     with ChannelServer(channels) as target:
         handler = type("Here", (_Elsewhere,), {"target": f"http://{target.host}"})
-        front = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        thread = Thread(target=front.serve_forever, args=(0.02,))
-        thread.start()
-        host = f"127.0.0.1:{front.server_address[1]}"
-        address = f"http://me:{CANARY}@{host}"
-        answer = solve([f"{address}/ch", f"{address}/other"], ambient, tmp_path)
-        front.shutdown()
-        front.server_close()
-        thread.join()
+        with LoopbackServer(handler) as front:
+            address = f"http://me:{CANARY}@{front.host}"
+            answer = solve([f"{address}/ch", f"{address}/other"], ambient, tmp_path)
 
-    assert answer["actions"]["FETCH"][0]["url"] == f"http://{host}/ch/linux-64/app-1.0-h0_0.conda"
+    assert answer["actions"]["FETCH"][0]["url"] == f"{front.root}/ch/linux-64/app-1.0-h0_0.conda"
     assert {one.headers.get("authorization") for one in target.requests} == {None}
 
 
@@ -191,12 +181,12 @@ def test_the_users_certificates_vouch_for_a_channel(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
     server = ChannelServer(channels, token=CANARY)
-    server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
     trusting = Ambient(
         environ={**ambient.environ, "SSL_CERT_FILE": str(file)}, home=ambient.home, cwd=tmp_path
     )
     with server:
-        base = f"https://localhost:{server._server.server_address[1]}"
+        base = f"https://localhost:{server.port}"
         addresses = [f"{base}/t/{CANARY}/{name}" for name in ("ch", "other")]
         refused = solve(addresses, ambient, tmp_path)
         answer = solve(addresses, trusting, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from envbuild.cli import main
-from tests.support.index import Distribution, Index, sdist, wheel
+from tests.support.index import Distribution, Index, sample_wheels, sdist, wheel
 from tests.support.projects import project_files
 
 MLMODEL = """\
@@ -42,13 +42,7 @@ Files = dict[str, bytes]
 @pytest.fixture
 def index() -> Iterator[Index]:
     with Index() as served:
-        served.add(
-            wheel("spam", "1.0", requires=["eggs", "ham"]),
-            wheel("spam", "1.1", requires=["eggs", "ham"]),
-            wheel("eggs", "2.0"),
-            wheel("eggs", "2.1"),
-            wheel("ham", "1.0"),
-        )
+        served.add(*sample_wheels())
         yield served
 
 

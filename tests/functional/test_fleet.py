@@ -15,7 +15,7 @@ import pytest
 import envbuild.fs
 from envbuild.cli import main
 from tests.support.fleets import files_in, write_model
-from tests.support.index import Index, wheel
+from tests.support.index import Index, sample_wheels, wheel
 
 Run = Callable[..., int]
 
@@ -26,13 +26,7 @@ OTHER = wheel("local", "1.0", requires=["eggs"])
 @pytest.fixture(scope="module")
 def index() -> Iterator[Index]:
     with Index() as served:
-        served.add(
-            wheel("spam", "1.0", requires=["eggs", "ham"]),
-            wheel("spam", "1.1", requires=["eggs", "ham"]),
-            wheel("eggs", "2.0"),
-            wheel("eggs", "2.1"),
-            wheel("ham", "1.0"),
-        )
+        served.add(*sample_wheels())
         yield served
 
 

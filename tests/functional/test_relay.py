@@ -10,7 +10,6 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from envbuild.fetch.credentials import CredentialStore
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 from envbuild.fetch.relay import Relay
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport
@@ -121,14 +121,14 @@ def test_a_dead_server_is_a_bad_gateway_with_a_reason(relay: Relay) -> None:
 def test_a_body_is_posted_on(relay: Relay) -> None:
     with Echo() as echo, requests.Session() as session:
         session.trust_env = False
-        answer = session.post(f"{echo.url}/x", data=b"want", proxies={"http": relay.proxy})
+        answer = session.post(f"{echo.root}/x", data=b"want", proxies={"http": relay.proxy})
 
     assert answer.content == b"POST /x want"
 
 
 def test_an_answer_without_length_ends_with_its_connection(relay: Relay) -> None:
     with Echo(length=False) as echo:
-        assert get(relay, f"{echo.url}/y").content == b"GET /y "
+        assert get(relay, f"{echo.root}/y").content == b"GET /y "
 
 
 def test_the_relay_replaces_every_other_proxy() -> None:
@@ -171,7 +171,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_relay_speaks_tls_to_the_server(certificate: Path, tmp_path: Path) -> None:
     with ExitStack() as stack:
         echo = stack.enter_context(Echo(certificate=certificate))
-        origin = echo.url.replace("http:", "https:")
+        origin = echo.root.replace("http:", "https:")
         store = CredentialStore.of(ambient_of(tmp_path), [origin.replace("//", "//ada:CANARY@")])
         environ = {"SSL_CERT_FILE": str(certificate.with_suffix(".crt"))}
         relay = stack.enter_context(
@@ -189,7 +189,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 ) -> None:
     with ExitStack() as stack:
         echo = stack.enter_context(Echo(certificate=certificate))
-        origin = echo.url.replace("http:", "https:")
+        origin = echo.root.replace("http:", "https:")
         store = CredentialStore.of(ambient_of(tmp_path), [origin.replace("//", "//ada:CANARY@")])
         relay = stack.enter_context(
             Relay(Transport(environ={}, credentials=store), Routes.of([origin]))
@@ -228,7 +228,7 @@ def ask(connection: socket.socket) -> bytes:
 
 def test_a_tunnel_goes_straight_where_there_is_no_proxy(relay: Relay) -> None:
     with Echo() as echo:
-        connection, status = tunnel(relay, echo.url.removeprefix("http://"))
+        connection, status = tunnel(relay, echo.host)
         with connection:
             answer = ask(connection)
 
@@ -243,7 +243,7 @@ def test_a_tunnel_takes_the_users_proxy_with_its_password() -> None:
         environ = {"HTTPS_PROXY": upstream.proxy}
         relay = stack.enter_context(Relay(Transport(environ=environ), Routes.of([])))
 
-        connection, status = tunnel(relay, echo.url.removeprefix("http://"))
+        connection, status = tunnel(relay, echo.host)
         with connection:
             answer = ask(connection)
 
@@ -287,7 +287,7 @@ def test_a_tunnel_takes_a_proxy_that_speaks_tls(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
     with ExitStack() as stack:
         proxy = stack.enter_context(Echo(certificate=certificate, connect=True))
-        environ = {"HTTPS_PROXY": proxy.url.replace("http:", "https:")}
+        environ = {"HTTPS_PROXY": proxy.root.replace("http:", "https:")}
         relay = stack.enter_context(Relay(Transport(environ=environ), Routes.of([])))
         connection, status = tunnel(relay, "host.example:443")
         with connection:
@@ -339,7 +339,7 @@ def test_a_target_that_is_no_address_is_said(relay: Relay) -> None:
     assert list(relay.failures.values()) == ["the address cannot be read"]
 
 
-class Echo:
+class Echo(LoopbackServer):
     """A server that answers with what it was asked; with TLS if given a certificate.
 
     With ``connect`` it plays a proxy whose every target is itself.
@@ -350,7 +350,9 @@ class Echo:
     ) -> None:
         seen: list[str] = []
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(LoopbackHandler):
+            protocol_version = "HTTP/1.0"
+
             def do_GET(self) -> None:
                 self.answer()
 
@@ -374,33 +376,9 @@ class Echo:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
+        super().__init__(Handler)
         self.seen = seen
-        self._server = Quiet(("127.0.0.1", 0), Handler)
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Echo:  # noqa: PYI034
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing."""
+            self.socket = context.wrap_socket(self.socket, server_side=True)

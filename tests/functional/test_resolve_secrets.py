@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from envbuild.ambient import Ambient
 from envbuild.entries.requirements import UrlSource, VcsSource
 from envbuild.errors import IndexUnavailableError, SpecError
+from envbuild.fetch.loopback_server import LoopbackServer
 from envbuild.process import Completed, run
 from envbuild.resolve.uv import UvResolver
 from tests.functional.test_resolve_uv import PYPROJECT, backend, git_repository
@@ -217,10 +217,10 @@ def test_a_private_repository_is_fetched_through_the_relay(tmp_path: Path) -> No
     for words in (clone, ["git", "-C", www, "update-server-info"]):
         assert run(words, env={"PATH": "/usr/bin:/bin"}).returncode == 0
     with Folder(tmp_path / "www", ("ada", CANARY)) as server:
-        address = f"{server.url}/@v1".replace("//127", "//ada:${TOKEN}@127")
+        address = f"{server.root}/@v1".replace("//127", "//ada:${TOKEN}@127")
         mine = replace(
             requirement("mine"),
-            source=VcsSource(vcs="git", url=server.url, ref="v1"),
+            source=VcsSource(vcs="git", url=server.root, ref="v1"),
             raw_url=f"git+{address}",
         )
         resolver = UvResolver.of(ambient_of(tmp_path, TOKEN=CANARY))
@@ -229,12 +229,12 @@ def test_a_private_repository_is_fetched_through_the_relay(tmp_path: Path) -> No
 
     (package,) = resolution.pylock.packages
     assert package.vcs is not None
-    assert package.vcs.url == f"{server.url}/"
+    assert package.vcs.url == f"{server.root}/"
     assert [notice.code for notice in resolution.notices] == ["variable-sent"]
     assert CANARY not in repr(resolution)
 
 
-class Folder:
+class Folder(LoopbackServer):
     """Serves a folder to who has the password."""
 
     def __init__(self, folder: Path, credentials: tuple[str, str]) -> None:
@@ -253,18 +253,4 @@ class Folder:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Folder:  # noqa: PYI034
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)

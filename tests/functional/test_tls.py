@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from envbuild.errors import IndexUnavailableError
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 from envbuild.fetch.relay import Relay
 from envbuild.fetch.routes import Routes
 from envbuild.fetch.transport import Transport, Unreachable
@@ -41,32 +40,23 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return made
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class Handler(LoopbackHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "4")
         self.end_headers()
         self.wfile.write(b"spam")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
 
 @pytest.fixture
 def port(certificate: Certificate) -> Iterator[int]:
     """The port of a server that shows the certificate."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.file, certificate.key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield int(server.server_address[1])
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with server:
+        yield server.port
 
 
 def get(url: str, environ: Mapping[str, str]) -> str:

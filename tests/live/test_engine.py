@@ -75,7 +75,7 @@ def test_a_push_gives_the_digest_that_the_registry_has(
     docker_engine: DockerClient, tmp_path: Path
 ) -> None:
     with Registry() as registry:
-        tag = f"{registry.address}/spam:1"
+        tag = f"{registry.host}/spam:1"
         build(context(tmp_path / "env", TINY), tag, ambient=ambient())
         try:
             digest = push(tag, ambient=ambient())

@@ -29,17 +29,14 @@ import json
 import shutil
 import subprocess
 import tempfile
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 from tests.support.conda_package import (
     PLACEHOLDER,
     Archive,
@@ -50,9 +47,6 @@ from tests.support.conda_package import (
 )
 from tests.support.conda_python import bundled_wheel, from_wheel, python_abi, python_package
 from tests.support.index import Request
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["Channel", "ChannelServer", "pure_package", "read_repodata", "sample_packages"]
 
@@ -100,7 +94,7 @@ class Channel:
         )
 
 
-class ChannelServer:
+class ChannelServer(LoopbackServer):
     """Serves the channels below ``folder`` until it is closed; a context manager.
 
     ``credentials`` (user, password) or ``token`` (``/t/TOKEN/`` before the path) are asked for on
@@ -114,33 +108,12 @@ class ChannelServer:
         credentials: tuple[str, str] | None = None,
         token: str = "",
     ) -> None:
+        super().__init__(_Handler)
         self.folder = folder
         self.credentials = credentials
         self.token = token
         self.failures: dict[str, int] = {}
         self.requests: list[Request] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.channels = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def host(self) -> str:
-        """``127.0.0.1:PORT``."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
 
     def url(self, channel: str) -> str:
         """The address of a channel, without credentials."""
@@ -159,17 +132,8 @@ class ChannelServer:
         return sum(urlsplit(request.path).path.endswith(end) for request in self.requests)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    channels: ChannelServer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that has seen enough hangs up."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
+class _Handler(LoopbackHandler):
+    server: ChannelServer
 
     def do_GET(self) -> None:
         self._answer()
@@ -177,11 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
     def _answer(self) -> None:
-        channels = self.server.channels
+        channels = self.server
         path = unquote(urlsplit(self.path).path)
         for end, status in channels.failures.items():
             if path.endswith(end):
@@ -203,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization") == f"Basic {expected}"
 
     def _file(self, path: Path) -> None:
-        inside = path.resolve().is_relative_to(self.server.channels.folder.resolve())
+        inside = path.resolve().is_relative_to(self.server.folder.resolve())
         if not (inside and path.is_file()):
             self._send(404, b"not found\n")
             return
@@ -221,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, data, headers)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.server.channels.requests.append(
+        self.server.requests.append(
             Request(
                 method=self.command,
                 path=self.path,

@@ -7,12 +7,9 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 
 __all__ = ["Answer", "FlakyServer"]
 
@@ -32,10 +29,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class FlakyServer:
+class FlakyServer(LoopbackServer):
     """Serves ``files``; ``answers`` are used up in order, then every answer is whole."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(_Handler)
         self.files = files
         self.answers: list[Answer] = []
         self.choose: Callable[[], Answer | None] = lambda: None
@@ -43,13 +41,6 @@ class FlakyServer:
         self.authorization: list[str] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.flaky = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -58,13 +49,7 @@ class FlakyServer:
         trace: TracebackType | None,
     ) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
+        super().__exit__(kind, error, trace)
 
     def url(self, name: str, host: str = "127.0.0.1") -> str:
         return f"http://{host}:{self.port}/{name}"
@@ -74,23 +59,11 @@ class FlakyServer:
             return self.answers.pop(0) if self.answers else self.choose() or Answer()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    flaky: FlakyServer
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that have gone."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+class _Handler(LoopbackHandler):
+    server: FlakyServer
 
     def do_GET(self) -> None:
-        flaky = self.server.flaky
+        flaky = self.server
         answer = flaky.next_answer()
         with flaky.lock:
             flaky.asked.append((self.path, self.headers.get("Range", "")))
@@ -145,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "stall":
                 self.wfile.write(body[: answer.after])
                 self.wfile.flush()
-                self.server.flaky.closing.wait(answer.stalled)
+                self.server.closing.wait(answer.stalled)
             case "reset":
                 self.wfile.write(body[: answer.after])
                 self.wfile.flush()

@@ -17,21 +17,16 @@ import html
 import io
 import json
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from envbuild.fetch.loopback_server import LoopbackHandler, LoopbackServer
 
-__all__ = ["Distribution", "Index", "Request", "sdist", "wheel"]
+__all__ = ["Distribution", "Index", "Request", "sample_wheels", "sdist", "wheel"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -132,7 +127,18 @@ def sdist(
     )
 
 
-class Index:
+def sample_wheels() -> tuple[Distribution, ...]:
+    """Two releases of ``spam``, which asks for ``ham`` and for ``eggs``, of which there are two."""
+    return (
+        wheel("spam", "1.0", requires=["eggs", "ham"]),
+        wheel("spam", "1.1", requires=["eggs", "ham"]),
+        wheel("eggs", "2.0"),
+        wheel("eggs", "2.1"),
+        wheel("ham", "1.0"),
+    )
+
+
+class Index(LoopbackServer):
     """Serves what was added to it until it is closed; a context manager.
 
     ``credentials`` (user, password) are asked for on every request. ``hashes``, ``metadata`` and
@@ -151,6 +157,7 @@ class Index:
         absolute: bool = False,
         files_at: Index | None = None,
     ) -> None:
+        super().__init__(_Handler)
         self.credentials = credentials
         self.hashes = hashes
         self.metadata = metadata
@@ -161,32 +168,6 @@ class Index:
         self.redirects: dict[str, str] = {}
         self.requests: list[Request] = []
         self._files: dict[str, Distribution] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.index = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def root(self) -> str:
-        """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -227,14 +208,8 @@ class Index:
         return self._files.get(filename)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    index: Index
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
+class _Handler(LoopbackHandler):
+    server: Index
 
     def do_GET(self) -> None:
         self._answer()
@@ -242,11 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
-
     def _answer(self) -> None:
-        index = self.server.index
+        index = self.server
         path = unquote(urlsplit(self.path).path)
         for start, status in index.failures.items():
             if path.startswith(start):
@@ -310,7 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        self.server.index.requests.append(
+        self.server.requests.append(
             Request(
                 method=self.command,
                 path=self.path,
