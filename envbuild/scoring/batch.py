@@ -18,7 +18,7 @@ input are not logged unless ``ENVBUILD_LOG_MESSAGES=1`` allows the messages of a
 
 The model is looked for in ``AZUREML_MODEL_DIR`` (in the folder that ``MLFLOW_MODEL_FOLDER`` names,
 else wherever the MLmodel file is, up to three folders down), then in ``ENVBUILD_MODEL_DIR``, then
-in ``/opt/model``.
+in ``/opt/model``. MLflow's tracing is off unless ``MLFLOW_TRACKING_URI`` names a place for traces.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import sys
 import traceback
 import warnings
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 # Nothing in a scoring container may call home; to be said before mlflow is imported.
@@ -188,11 +188,24 @@ def load(path):
     with open(os.path.join(path, "MLmodel"), encoding="utf-8") as file:
         signature = yaml.safe_load(file).get("signature") or {}
     fields = [read_field(entry) for entry in json.loads(signature.get("inputs") or "[]")]
+    keep_no_traces()
     model = mlflow.pyfunc.load_model(path)
     log(f"loaded the model at {path}")
     if not fields:
         log("the model has no input signature: files are passed on as pandas reads them")
     return Scorer(model, fields)
+
+
+def keep_no_traces():
+    """Make no folder for traces in the working directory, as mlflow 2 does to load a model.
+
+    One who names a tracking server may want them.
+    """
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        with suppress(Exception):  # mlflow before 2.14 has none
+            import mlflow.tracing
+
+            mlflow.tracing.disable()
 
 
 def read_field(entry):

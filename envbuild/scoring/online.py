@@ -5,7 +5,7 @@ The file stands alone: Python 3.6 or newer, mlflow or mlflow-skinny, numpy, pand
 
 The model is looked for in ``AZUREML_MODEL_DIR`` (in the folder that ``MLFLOW_MODEL_FOLDER`` names,
 else wherever the MLmodel file is, up to three folders down), then in ``ENVBUILD_MODEL_DIR``, then
-in ``/opt/model``.
+in ``/opt/model``. MLflow's tracing is off unless ``MLFLOW_TRACKING_URI`` names a place for traces.
 
 A request is a JSON object with one of ``input_data`` (Azure), ``dataframe_split``,
 ``dataframe_records``, ``instances`` or ``inputs`` (MLflow); ``params`` stands beside it.
@@ -34,6 +34,7 @@ import sys
 import traceback
 import uuid
 import warnings
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -199,6 +200,7 @@ def load(path):
 
     with open(os.path.join(path, "MLmodel"), encoding="utf-8") as file:
         signature = read_signature(yaml.safe_load(file))
+    keep_no_traces()
     model = mlflow.pyfunc.load_model(path)
     log(f"loaded the model at {path}")
     if signature.fields is None:
@@ -206,6 +208,18 @@ def load(path):
     elif not signature.from_type_hint and all(is_known(field.type) for field in signature.fields):
         check_once(model)
     return Scorer(model, signature)
+
+
+def keep_no_traces():
+    """Make no folder for traces in the working directory, as mlflow 2 does to load a model.
+
+    One who names a tracking server may want them.
+    """
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        with suppress(Exception):  # mlflow before 2.14 has none
+            import mlflow.tracing
+
+            mlflow.tracing.disable()
 
 
 def check_once(model):

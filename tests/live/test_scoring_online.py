@@ -31,7 +31,7 @@ ENVIRONMENTS = {
         "pandas",
         "setuptools<81",
     ),
-    "3.9": ("mlflow-skinny", "azureml-inference-server-http", "numpy", "pandas"),
+    "3.9": ("mlflow-skinny<3", "azureml-inference-server-http", "numpy", "pandas"),
     "3.12": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
     "3.13": ("mlflow-skinny", "azureml-inference-server-http>=1.5", "numpy", "pandas"),
 }
@@ -106,6 +106,12 @@ def test_the_script_and_this_mlflow_agree_on_random_requests(environment: Enviro
     oracle = str(Path(scoring_oracle.__file__))
     done = environment.run(oracle, str(SCORING / "online.py"), "--cases", "3000", "--seed", "1")
     assert done.stdout == "3000 cases, 0 disagreements\n", done.stderr
+
+
+def test_the_start_leaves_nothing_beside_the_script(server: Server) -> None:
+    made = {path.name for path in server.folder.iterdir()} - {"__pycache__", "logs"}
+    assert made == {"log", "score.py", "swagger3.json"}
+    assert "tracing" not in server.log.read_text()
 
 
 def test_predictions_come_as_bare_json(server: Server) -> None:
