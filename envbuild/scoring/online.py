@@ -59,6 +59,7 @@ DATA_KEYS = ("input_data", "dataframe_split", "dataframe_records", "instances", 
 MEDIA_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded")
 MAX_BYTES = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 1024)
 MAX_PROBLEMS = 20
+MAX_PIECES = 50  # pandas warns of a table in more than 100, to which a model may add some
 MAX_DIMENSIONS = 32  # numpy before 2 has no more
 TOO_DEEP = "the body is nested too deeply"
 # What the server logs of every answer, before the line with its status. It costs as much as
@@ -762,7 +763,10 @@ def to_frame(table, fields, problems):
                 convert_nested(value, field, Spot(field.label, row), problems)
                 for row, value in enumerate(values)
             ]
-    return None if problems else pd.DataFrame(columns, index=table.index)
+    if problems:
+        return None
+    # To gather the columns of a type into one array is most of what a small table costs.
+    return pd.DataFrame(columns, index=table.index, copy=len(columns) > MAX_PIECES)
 
 
 # What a nested type is in Python, and what stands for nothing where it is optional.
