@@ -348,7 +348,14 @@ def test_an_included_file_is_named(text: str, path: str, constraints: bool) -> N
         ("a;python_version<3", "expected a requirement such as numpy==1.26.4: expected a marker"),
         ("a>=1.*", "expected a requirement such as numpy==1.26.4: .* suffix can only be used"),
         ("é", "expected a requirement such as numpy==1.26.4: expected package name at the start"),
-        (f"a; {'(' * 3_000}", "a marker that is nested too deep"),
+        (
+            f"a; {'(' * 3_000}",
+            # packaging counts for itself from 26.4 on; before, the interpreter's stack ended it.
+            (
+                "a marker that is nested too deep",
+                "expected a requirement such as numpy==1.26.4: marker expression is nested more",
+            ),
+        ),
         ("a" * 4_001, "longer than 4,000 characters"),
         ("--no-deps", "the option '--no-deps' has no place in a list of requirements"),
         ("-x", "the option '-x' has no place in a list of requirements"),
@@ -379,7 +386,9 @@ def test_an_included_file_is_named(text: str, path: str, constraints: bool) -> N
         ("b @ https://h/a-1.0.zip", "expected b, but the address is that of a"),
     ],
 )
-def test_what_cannot_be_understood_says_what_was_expected(text: str, problem: str) -> None:
+def test_what_cannot_be_understood_says_what_was_expected(
+    text: str, problem: str | tuple[str, ...]
+) -> None:
     said = refusal(text)
 
     assert said.startswith(problem)
