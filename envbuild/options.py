@@ -7,7 +7,10 @@ from pathlib import Path
 
 from envbuild.platforms import Platform, parse_platform
 
-__all__ = ["ExportOptions", "LockOptions"]
+__all__ = ["AUTO", "ExportOptions", "LockOptions"]
+
+AUTO = "auto"
+"""In ``relax``: the smallest set of the model's pins that must give way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class LockOptions:
     keep_mlflow: bool = False
     strict_server: bool = False
     model_indexes: bool = True
-    relax: tuple[str, ...] = ()  # names, or ("auto",)
+    relax: tuple[str, ...] = ()  # names, or (AUTO,)
     upgrade: bool = False
     upgrade_packages: tuple[str, ...] = ()
     cache_dir: str = ""

@@ -13,13 +13,13 @@ from packaging.version import Version
 from envbuild.entries.requirements import PipRequirement
 from envbuild.errors import ResolutionError, UsageError
 from envbuild.merge import Change
+from envbuild.options import AUTO
 from envbuild.resolve.explain import explain
 from envbuild.resolve.interface import Problem, Resolution, Resolver
 from envbuild.resolve.remedies import exact_version
 
-__all__ = ["AUTO", "nearer", "relax"]
+__all__ = ["nearer", "relax"]
 
-AUTO = "auto"
 _PARALLEL = 2
 _Specifiers = Mapping[NormalizedName, SpecifierSet]
 
