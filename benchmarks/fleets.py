@@ -14,6 +14,8 @@ from typing import Any
 from benchmarks.contestants import ENVBUILD, environment, merged_requirements, uv_compile
 from benchmarks.registry import write_registry
 from benchmarks.timing import Program
+from envbuild.errors import FleetError
+from envbuild.fleet import find_models
 from envbuild.locking.header import parse_header
 
 __all__ = ["Fleet", "fleet_programs"]
@@ -21,21 +23,25 @@ __all__ = ["Fleet", "fleet_programs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """A made-up registry of ``models`` models below ``folder``, where its contexts go too."""
+    """A registry of ``models`` models, some of which ``may_fail``; contexts go below ``folder``."""
 
     folder: Path
+    registry: Path
     models: int
+    may_fail: bool = False
 
     @classmethod
-    def prepare(cls, folder: Path, models: int) -> Fleet:
-        """Write the registry, untimed."""
-        fleet = cls(folder=folder, models=models)
-        write_registry(fleet.registry, models)
-        return fleet
+    def made_up(cls, folder: Path, models: int) -> Fleet:
+        """Write a registry, untimed; each of its models can be locked."""
+        registry = folder / "registry"
+        write_registry(registry, models)
+        return cls(folder=folder, registry=registry, models=models)
 
-    @property
-    def registry(self) -> Path:
-        return self.folder / "registry"
+    @classmethod
+    def of_folder(cls, folder: Path, registry: Path) -> Fleet:
+        """The models that somebody has, as they are."""
+        models = len(find_models(registry))
+        return cls(folder=folder, registry=registry, models=models, may_fail=True)
 
     @property
     def contexts(self) -> Path:
@@ -54,14 +60,19 @@ class Fleet:
     def command(self, *options: str, report: Path = Path(os.devnull)) -> list[str]:
         """``envbuild fleet``, with its JSON document in ``report``."""
         argv = [*ENVBUILD, "fleet", str(self.registry), "-o", str(self.contexts), "--json"]
+        script = '"$@" > "$0"'
+        if self.may_fail:
+            script += f"; case $? in 0 | 1 | {FleetError.exit_code}) ;; *) exit 1 ;; esac"
         # $0 is the first word after the script: elsewhere it is a name for messages.
-        return ["sh", "-c", 'exec "$@" > "$0"', str(report), *argv, *options]
+        return ["sh", "-c", script, str(report), *argv, *options]
 
     def description(self) -> str:
         """How many environments, solves and answers that served again the last cold run had."""
         report = self.cold_report
         document: dict[str, Any] = json.loads(report.read_text())
-        return (
+        failed = document["counts"].get("failed", 0)
+        cannot = f"{failed} that cannot be locked, " if failed else ""
+        return cannot + (
             f"{document['environments']} environments, {document['solves']} solves, "
             f"{document['reused']} answers used again"
         )
@@ -71,11 +82,10 @@ class Fleet:
         the registry, with what envbuild merged for each.
         """
         locks = sorted(self.contexts.rglob("pylock.toml"))
-        if len(locks) != self.models:
-            raise LookupError(f"{len(locks)} of {self.models} models have a context")
+        count = len(locks) * models // self.models
         lines = ["set -e"]
-        for number in range(models):
-            lock = locks[number * self.models // models]
+        for number in range(count):
+            lock = locks[number * len(locks) // count]
             requirements = folder / f"{number}.in"
             merged = merged_requirements(lock.parent)
             requirements.write_text("".join(f"{line}\n" for line in merged))

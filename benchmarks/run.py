@@ -145,7 +145,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("command", choices=("all", "profile", "scoring", *COMMANDS))
     parser.add_argument("--rounds", type=int, help="of each program (default: by command)")
     parser.add_argument("--case", nargs="+", choices=[case.name for case in CASES])
-    parser.add_argument("--models", type=int, nargs="+", default=[37, 2000], help="for fleet")
+    parser.add_argument("--models", type=int, nargs="*", default=[37, 2000], help="for fleet")
+    parser.add_argument(
+        "--registry",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="for fleet: real models too, those below these folders",
+    )
     parser.add_argument(
         "--serial",
         type=int,
@@ -211,12 +219,17 @@ def measure_bundles(options: argparse.Namespace) -> Measured:
 def measure_fleets(options: argparse.Namespace) -> Measured:
     """Registries of each size, against bare uv on one model after the other."""
     results = {}
-    for models in options.models:
+    for source in (*options.registry, *options.models):
         with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
-            fleet = Fleet.prepare(Path(folder), models)
-            programs = fleet_programs(fleet, serial=min(models, options.serial))
+            own = Path(folder)
+            fleet, kind = (
+                (Fleet.made_up(own, source), "Fleet")
+                if isinstance(source, int)
+                else (Fleet.of_folder(own, source), "Real models")
+            )
+            programs = fleet_programs(fleet, serial=min(fleet.models, options.serial))
             found = run_in_turn(programs, rounds=options.rounds or 1, report=say)
-            results[f"Fleet of {models:,}: {fleet.description()}"] = found
+            results[f"{kind} of {fleet.models:,}: {fleet.description()}"] = found
     return results
 
 
