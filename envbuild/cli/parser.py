@@ -451,7 +451,10 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML too")
     group.add_argument(
-        "--jobs", type=_positive, metavar="N", help="at a time (default: one for each processor)"
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="at a time (default: two for each processor to lock, one for what needs no network)",
     )
     group.add_argument(
         "--executor",

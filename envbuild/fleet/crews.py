@@ -17,6 +17,8 @@ __all__ = ["DEFAULT_EXECUTOR", "crew_of", "given_crew", "parse_executor"]
 DEFAULT_EXECUTOR = "threads"
 _KINDS = ("processes", "threads", "dask://HOST:PORT")
 _PATIENCE_S = 10
+# Half of the time or more, who locks waits for an index; who only reads never does.
+_LOCKING_PER_PROCESSOR = 2
 
 
 def given_crew(executor: str | Executor, jobs: int) -> Crew | None:
@@ -40,15 +42,15 @@ def parse_executor(text: str) -> str:
     raise UsageError(f"no executor is called {text!r}", details=[f"there are: {', '.join(_KINDS)}"])
 
 
-def crew_of(name: str, jobs: int) -> Crew:
-    """The crew that ``name`` names.
+def crew_of(name: str, jobs: int, *, locking: bool = False) -> Crew:
+    """The crew that ``name`` names, of ``jobs`` workers or, for 0, as many as suit the work.
 
     Raises:
         UsageError: there is none of that name.
         MissingExtraError: Dask is not installed.
         IndexUnavailableError: the Dask scheduler cannot be reached.
     """
-    count = jobs or _processors()
+    count = jobs or _processors() * (_LOCKING_PER_PROCESSOR if locking else 1)
     match parse_executor(name):
         case "threads":
             return Crew(hire=lambda: _threads(count), jobs=count)

@@ -42,7 +42,8 @@ class FleetOptions:
 
     ``executor`` is ``threads``, ``processes`` or ``dask://HOST:PORT``, or any
     ``concurrent.futures.Executor`` whose workers have this envbuild and see the same folders.
-    ``jobs`` is the number of workers, 0 for one for each processor.
+    ``jobs`` is the number of workers; 0 is two for each processor to lock and one to check, or
+    however many a cluster has.
     """
 
     executor: str | Executor = DEFAULT_EXECUTOR
@@ -98,7 +99,9 @@ def _run(
 ) -> FleetReport:
     started = time.monotonic()
     ambient = how.ambient or Ambient.of_process()
-    crew = given_crew(how.executor, how.jobs) or crew_of(str(how.executor), how.jobs)
+    crew = given_crew(how.executor, how.jobs) or crew_of(
+        str(how.executor), how.jobs, locking=not only_check
+    )
     job = Job(
         output=ambient.cwd / output,
         shown=str(output),
