@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from packaging.specifiers import SpecifierSet
@@ -20,13 +21,14 @@ from envbuild.merging.flavors import is_provided, needed_packages, runs_own_code
 from envbuild.merging.mlflow_releases import (
     MLFLOW,
     SKINNY,
-    ReleaseRule,
     bounds_for,
     brought_by,
     has_skinny,
+    is_within,
     needs_of,
     shares_files,
 )
+from envbuild.merging.numpy_builds import numpy_bounds
 from envbuild.merging.plans import Change, MergeOptions, applies
 from envbuild.merging.records import Record, fill_in
 from envbuild.model import Model
@@ -195,27 +197,33 @@ class Case:
         return draft.adding(added, changes)
 
     def add_rules(self, draft: Draft) -> Draft:
-        """With what the release of MLflow needs and cannot stand, as far as the model lets it."""
-        mlflow = draft.of(MLFLOW, SKINNY)
-        if not mlflow:
-            return draft
-        for rule in needs_of(intersection(mlflow)):
-            fitting = self._fitting(rule, draft)
+        """With what releases need and cannot stand and do not say, as far as the model lets it."""
+        mlflow = intersection(draft.of(MLFLOW, SKINNY))
+        for rule in needs_of(mlflow):
+            fitting = self._fitting(rule.requirements, draft)
             draft = draft.adding(fitting, [_added(entry, rule.reason) for entry in fitting])
         bounds: dict[NormalizedName | None, PipRequirement] = {}
         bounds.update((entry.name, entry) for entry in _one_mlflow(draft))
-        for rule in bounds_for(intersection(mlflow)):  # the narrowest comes first
-            for entry in self._fitting(rule, draft):
-                bounds.setdefault(entry.name, entry)
+        rules = (rule.requirements for rule in bounds_for(mlflow))
+        for entry in self._fitting(chain(*rules, numpy_bounds(self._pinned(draft))), draft):
+            known = bounds.get(entry.name)
+            if known is None or not is_within(known.specifier, str(entry.specifier)):
+                bounds[entry.name] = entry
         return replace(draft, constraints=(*draft.constraints, *bounds.values()))
 
-    def _fitting(self, rule: ReleaseRule, draft: Draft) -> list[PipRequirement]:
+    def _pinned(self, draft: Draft) -> Iterator[PipRequirement]:
+        """The requirements whose versions stay as they are asked for."""
+        for entry in draft.requirements:
+            if entry.name not in self.relaxed and self.applies(entry):
+                yield entry
+
+    def _fitting(self, entries: Iterable[PipRequirement], draft: Draft) -> list[PipRequirement]:
         """What says more than the draft does and contradicts nothing of it."""
         known = {(entry.name, entry.specifier) for entry in draft.requirements}
         names = draft.names()
         return [
             entry
-            for entry in rule.requirements
+            for entry in entries
             if not self._is_refused(entry, draft)
             and (entry.name, entry.specifier) not in known
             and (entry.specifier or entry.name not in names)

@@ -29,6 +29,7 @@ __all__ = [
     "bounds_for",
     "brought_by",
     "has_skinny",
+    "is_within",
     "needs_of",
     "shares_files",
 ]
@@ -68,7 +69,7 @@ def bounds_for(mlflow: SpecifierSet) -> tuple[ReleaseRule, ...]:
 def brought_by(mlflow: SpecifierSet) -> frozenset[NormalizedName]:
     """The packages that every release of full mlflow in ``mlflow`` brings, and skinny does not."""
     return frozenset(
-        name for name, since in _load().brings.items() if _is_within(mlflow, f">={since}")
+        name for name, since in _load().brings.items() if is_within(mlflow, f">={since}")
     )
 
 
@@ -80,14 +81,14 @@ def has_skinny(mlflow: SpecifierSet) -> bool:
 def shares_files(mlflow: SpecifierSet) -> bool:
     """Whether every release in ``mlflow`` has the same files as its mlflow-skinny, unsaid."""
     table = _load()
-    return _is_within(mlflow, f">={table.skinny_since},<{table.requires_skinny_since}")
+    return is_within(mlflow, f">={table.skinny_since},<{table.requires_skinny_since}")
 
 
 def _certain(rules: Iterable[ReleaseRule], mlflow: SpecifierSet) -> tuple[ReleaseRule, ...]:
-    return tuple(rule for rule in rules if _is_within(mlflow, str(rule.releases)))
+    return tuple(rule for rule in rules if is_within(mlflow, str(rule.releases)))
 
 
-def _is_within(mlflow: SpecifierSet, releases: str) -> bool:
+def is_within(mlflow: SpecifierSet, releases: str) -> bool:
     """Whether every version in ``mlflow`` is in the range ``releases`` (of ``>=`` and ``<``)."""
     opposite = {">=": "<", "<": ">="}
     return all(
