@@ -20,9 +20,11 @@ else:
 __all__ = ["Misnamed", "MisnamedKind", "load_misnamed"]
 
 MisnamedKind = Literal[
-    "module", "renamed", "windows", "macos", "system", "standard-library", "backport"
+    "module", "stand-in", "renamed", "windows", "macos", "system", "standard-library", "backport"
 ]
-_WITH_SUBSTITUTE: tuple[MisnamedKind, ...] = ("module", "renamed", "windows", "macos", "system")
+_WITH_SUBSTITUTE: tuple[MisnamedKind, ...] = (
+    *("module", "stand-in", "renamed", "windows", "macos", "system"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Misnamed:
         """A whole sentence without its full stop."""
         name = repr(str(self.name))
         match self.kind:
-            case "module":
+            case "module" | "stand-in":
                 return f"{name} is the name of a module; the package is called {self.instead}"
             case "renamed":
                 return f"{name} is an old name; the package is now called {self.instead}"

@@ -24,7 +24,7 @@ __all__ = ["remarks_on_names", "remarks_on_python", "remarks_on_variables"]
 # Micro releases that stand for a whole minor version where only the minor matters.
 _MICROS = range(40)
 _MINORS = ("2.6", "2.7", *(f"3.{minor}" for minor in range(40)))
-_PLATFORM_MARKERS = ("sys_platform", "platform_system", "os_name")
+_TOLD_LATER = {"stand-in", "windows", "macos"}  # as a change, for the targets that it concerns
 
 
 def remarks_on_names(
@@ -34,7 +34,7 @@ def remarks_on_names(
     table = load_misnamed()
     for requirement in pip:
         found = table.get(requirement.name or "")
-        if found and not requirement.source and not _is_marked_off(found, requirement):
+        if found and not requirement.source and found.kind not in _TOLD_LATER:
             yield _misnamed(found, str(requirement.origin))
     for package in conda:
         found = table.get(canonicalize_name(package.name))
@@ -75,12 +75,6 @@ def _variables(address: str, where: str) -> Iterator[Notice]:
     target = host if host and not variables_in(host) else "the address that it names"
     message = f"the value of {', '.join(names)} goes to {target} when this is locked"
     yield Notice(code="variable-used", message=message, where=where, level="note")
-
-
-def _is_marked_off(found: Misnamed, requirement: PipRequirement) -> bool:
-    """Whether a marker already says for which system the requirement is."""
-    marker = str(requirement.marker or "")
-    return found.kind in {"windows", "macos"} and any(name in marker for name in _PLATFORM_MARKERS)
 
 
 def _misnamed(found: Misnamed, where: str) -> Notice:

@@ -29,6 +29,7 @@ from envbuild.merging.mlflow_releases import (
     shares_files,
 )
 from envbuild.merging.numpy_builds import numpy_bounds
+from envbuild.merging.other_systems import adapt
 from envbuild.merging.plans import Change, MergeOptions, applies
 from envbuild.merging.records import Record, fill_in
 from envbuild.model import Model
@@ -123,11 +124,12 @@ class Case:
 
     def asked(self) -> Draft:
         """What the model asks for, and the MLflow that the server needs beside it."""
-        entries = {*self.spec.pip, *self.translation.requirements}
+        asked = sorted({*self.spec.pip, *self.translation.requirements}, key=sort_key)
+        entries, changes = adapt(asked, self.targets)
         draft = Draft(
-            requirements=tuple(sorted(entries, key=sort_key)),
+            requirements=tuple(sorted(set(entries), key=sort_key)),
             constraints=tuple(sorted(self.constraints, key=sort_key)),
-            changes=self.translation.changes,
+            changes=(*self.translation.changes, *changes),
         )
         return self._add_mlflow(draft)
 

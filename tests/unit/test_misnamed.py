@@ -54,7 +54,8 @@ def test_every_kind_is_there() -> None:
     kinds = Counter(found.kind for found in load_misnamed().values())
 
     assert set(kinds) == {
-        *("module", "renamed", "windows", "macos", "system", "standard-library", "backport"),
+        *("module", "stand-in", "renamed", "windows", "macos", "system"),
+        *("standard-library", "backport"),
     }
 
 
