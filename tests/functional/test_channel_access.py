@@ -135,7 +135,8 @@ def test_a_server_that_is_gone_is_told_with_the_reason(ambient: Ambient, tmp_pat
     assert answer["explained"] == (
         f"http://{server.host}: the channel cannot be reached\n"
         "  Connection refused\n"
-        "  try: its address, the proxy and the certificates, or --offline"
+        "  try: its address, the proxy and the certificates; or --offline; or --runtime pip, which"
+        " takes from PyPI what is there"
     )
 
 

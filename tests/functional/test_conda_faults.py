@@ -74,7 +74,7 @@ def test_a_server_that_is_not_there_is_told_from_a_channel_that_is_not(tmp_path:
     assert said(server, tmp_path, gone["message"]) == (
         "http://host/ch: the channel cannot be reached\n"
         "  Connection refused (os error 111)\n"
-        "  try: its address, or --offline"
+        "  try: its address, --offline, or --runtime pip"
     )
 
 

@@ -33,6 +33,8 @@ else:
         ("libgomp", [], "native"),
         ("pytorch-cuda", [], "native"),
         ("graphviz", [], "native"),
+        ("cpython", [], "native"),
+        ("torchtriton", ["triton"], "known"),
         ("python-graphviz", ["graphviz"], "known"),
         ("ruamel_yaml", ["ruamel-yaml"], "same"),
         ("fbprophet", ["fbprophet"], "same"),

@@ -61,7 +61,10 @@ class ChannelAccess:
             "the channel cannot be reached",
             where=origin,
             details=(reason,),
-            remedy="its address, the proxy and the certificates, or --offline",
+            remedy=(
+                "its address, the proxy and the certificates; or --offline; or --runtime pip, which"
+                " takes from PyPI what is there"
+            ),
         )
 
 

@@ -42,7 +42,9 @@ _FAULTS = (
     _Fault(
         "could not find subdir", "there is no such channel: it has no noarch", "its address", True
     ),
-    _Fault(_NO_CONNECTION, "the channel cannot be reached", "its address, or --offline"),
+    _Fault(
+        _NO_CONNECTION, "the channel cannot be reached", "its address, --offline, or --runtime pip"
+    ),
     _Fault(
         r"(?i)parse|decod|zstd|frame|extract|shard|invalid type|missing field",
         "the repodata of the channel cannot be read",
