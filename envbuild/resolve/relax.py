@@ -175,9 +175,17 @@ def _with_specifiers(problem: Problem, specifiers: _Specifiers) -> Problem:
 
 
 def _pinned(problem: Problem, name: NormalizedName) -> Version | None:
-    """The version that the model pins ``name`` to; the first of several."""
-    pins = (exact_version(one) for one in problem.requirements if one.name == name)
+    """The version that the model pins ``name`` to; the first of several, and of ``==1.2.*``."""
+    pins = (_version_of(one) for one in problem.requirements if one.name == name)
     return next((version for version in pins if version is not None), None)
+
+
+def _version_of(pin: PipRequirement) -> Version | None:
+    """Of ``==1.2.*``, as conda's ``=1.2`` is on PyPI, the 1.2."""
+    texts = [str(clause) for clause in pin.specifier]
+    if len(texts) == 1 and texts[0].startswith("==") and texts[0].endswith(".*"):
+        return Version(texts[0][2:-2])
+    return exact_version(pin)
 
 
 def _versions(resolution: Resolution) -> dict[NormalizedName, Version]:
@@ -191,7 +199,7 @@ def _changes(problem: Problem, settled: _Specifiers, resolution: Resolution) -> 
         if one.name is None or one.name not in settled or not _is_movable(one):
             continue
         after = versions.get(one.name)
-        if after is None or after == exact_version(one):
+        if after is None or one.specifier.contains(after, prereleases=True):
             continue  # its marker rules it out here, or it could stay after all
         yield Change(
             kind="relaxed",

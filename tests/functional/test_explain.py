@@ -317,6 +317,14 @@ def test_a_pin_goes_down_where_that_is_nearer(index: Index, resolver: UvResolver
     assert changes == (relaxed("eggs", "==2.0.0", "==1.2.0", 1),)
 
 
+def test_a_pin_of_conda_goes_no_further_than_it_must(index: Index, resolver: UvResolver) -> None:
+    wanted = problem(["spam==1.0", "eggs==1.1.0.*", "bacon"], index=index.url)
+
+    _, changes, _ = relax(wanted, ("eggs",), resolver)
+
+    assert changes == (relaxed("eggs", "==1.1.0.*", "==1.1.3", 1),)
+
+
 def test_auto_moves_the_pins_that_must_move_least(index: Index, resolver: UvResolver) -> None:
     wanted = problem(["far==1.0.0", "near==1.0.0"], index=index.url)
 
