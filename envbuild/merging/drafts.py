@@ -200,7 +200,7 @@ class Case:
 
     def add_rules(self, draft: Draft) -> Draft:
         """With what releases need and cannot stand and do not say, as far as the model lets it."""
-        mlflow = intersection(draft.of(MLFLOW, SKINNY))
+        mlflow = intersection(draft.of(MLFLOW) or draft.of(SKINNY))
         for rule in needs_of(mlflow):
             fitting = self._fitting(rule.requirements, draft)
             draft = draft.adding(fitting, [_added(entry, rule.reason) for entry in fitting])

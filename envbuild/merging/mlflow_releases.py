@@ -88,11 +88,14 @@ def _certain(rules: Iterable[ReleaseRule], mlflow: SpecifierSet) -> tuple[Releas
     return tuple(rule for rule in rules if is_within(mlflow, str(rule.releases)))
 
 
-def is_within(mlflow: SpecifierSet, releases: str) -> bool:
-    """Whether every version in ``mlflow`` is in the range ``releases`` (of ``>=`` and ``<``)."""
+def is_within(versions: SpecifierSet, releases: str) -> bool:
+    """Whether every version in ``versions`` is in the range ``releases`` (of ``>=`` and ``<``).
+
+    Of versions that contradict each other nothing is certain.
+    """
     opposite = {">=": "<", "<": ">="}
-    return all(
-        (mlflow & SpecifierSet(f"{opposite[bound.operator]}{bound.version}")).is_unsatisfiable()
+    return not versions.is_unsatisfiable() and all(
+        (versions & SpecifierSet(f"{opposite[bound.operator]}{bound.version}")).is_unsatisfiable()
         for bound in SpecifierSet(releases)
     )
 

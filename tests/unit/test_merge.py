@@ -334,6 +334,15 @@ def test_a_derived_environment_is_filled_in_whatever_the_options_say() -> None:
     assert len(notice_lines(first, "environment-derived")) == 1
 
 
+def test_beside_another_mlflow_skinny_the_rules_are_those_of_full_mlflow() -> None:
+    model = model_of("mlflow==2.9.2", "mlflow-skinny==2.8.1", python="3.8.18")
+
+    first, *_ = plans(model, NO_SERVER)
+
+    assert pins(first) == "mlflow==2.9.2 mlflow-skinny==2.8.1 setuptools<81"
+    assert constraint_lines(first) == ['numpy<2; python_version < "3.13"', "pandas<3"]
+
+
 def test_a_model_without_mlflow_gets_what_the_server_needs_of_it() -> None:
     model = model_of("scikit-learn==1.5.0", mlflow="2.21.3")
 

@@ -38,6 +38,7 @@ def texts(rules: Iterable[ReleaseRule]) -> list[str]:
         ("<3,>=2.1", [], ["pandas<3"]),
         ("==3.17.2", [], []),
         ("", [], []),
+        ("==2.9.2,==2.8.1", [], []),
     ],
 )
 def test_rules_hold_where_every_release_in_question_has_them(
