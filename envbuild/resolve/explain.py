@@ -21,6 +21,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _MARKER = re.compile(r"(?<=[\w\]])\{[^{}]*\}")
 _MOST_CONFLICTS = 6
 _MOST_LINES = 30
+_MOST_ROUNDS = 3
 _MODEL = ("model", "record")
 
 
@@ -108,12 +109,14 @@ def explain(problem: Problem, resolver: Resolver, *, budget: Budget | None = Non
     blamed = found.conflicts[0] if found.conflicts else enquiry.everything
     derivation = enquiry.derivation(blamed)
     relaxable = [one for one in found.removals if one and enquiry.resolves_unpinned(one)]
+    wider = None if relaxable or not found.removals else enquiry.widened(found.removals[0])
+    relaxable = [wider] if wider else relaxable
     give_way = tuple(enquiry.entries(one) for one in relaxable or found.removals if one)
     return Explanation(
         conflicts=conflicts,
         derivation=derivation,
         give_way=give_way,
-        is_smallest=found.is_smallest,
+        is_smallest=found.is_smallest and wider is None,
         relaxable=bool(relaxable),
         remedies=find_remedies(
             enquiry.problem,
@@ -174,14 +177,51 @@ class _Enquiry:
 
     def resolves_unpinned(self, items: Items) -> bool:
         """Whether any version of ``items`` fits: to be left out is more than to be unpinned."""
+        try:
+            return self.resolver.satisfiable(self._unpinned(items))
+        except EnvbuildError:
+            return False
+
+    def widened(self, items: Items) -> Items | None:
+        """``items``, which may be left out, and what must give way as well for any of their
+        versions to fit; None where that was not found.
+        """
+        for _ in range(_MOST_ROUNDS):
+            if not (more := self._more(items)):
+                return None
+            items |= more
+            if self.resolves_unpinned(items):
+                return self._needed(items)
+        return None
+
+    def _more(self, items: Items) -> Items:
+        """What else must give way where ``items`` have no versions any more."""
+        freer = replace(self, problem=self._unpinned(items), _derivations={})
+        try:
+            found = diagnose(
+                self.everything,
+                freer.satisfiable,
+                removable=freer.removable(),
+                hint=freer.blamed,
+                budget=Budget(calls=60, seconds=30),
+            )
+        except EnvbuildError:
+            return frozenset()
+        return next(iter(found.removals), frozenset())
+
+    def _needed(self, items: Items) -> Items:
+        """``items`` without those whose pins can stay after all."""
+        for item in sorted(items):
+            if self.resolves_unpinned(items - {item}):
+                items -= {item}
+        return items
+
+    def _unpinned(self, items: Items) -> Problem:
         requirements = tuple(
             replace(one, specifier=type(one.specifier)()) if item in items else one
             for item, one in enumerate(self.problem.requirements)
         )
-        try:
-            return self.resolver.satisfiable(replace(self.problem, requirements=requirements))
-        except EnvbuildError:
-            return False
+        return replace(self.problem, requirements=requirements)
 
     def _only(self, items: Items) -> Problem:
         return replace(self.problem, requirements=self.entries(items))

@@ -37,6 +37,8 @@ def index() -> Iterator[Index]:
             wheel("far", "2.0.0"),
             wheel("near", "1.0.0"),
             wheel("near", "1.0.1"),
+            wheel("crust", "1.0.0", requires=["eggs>=1.1.2", "bacon>=1.1"]),
+            wheel("crust", "1.0.1", requires=["eggs>=1.1.2", "bacon>=1.1"]),
             wheel("torch", "1.9.0"),
             wheel("torch", "2.0.0"),
             wheel("scikit-learn", "1.0"),
@@ -332,6 +334,24 @@ def test_auto_moves_the_pins_that_must_move_least(index: Index, resolver: UvReso
 
     # far would have to go to another major release.
     assert changes == (relaxed("near", "==1.0.0", "==1.0.1", 1),)
+
+
+def test_auto_finds_pins_beside_the_one_that_could_only_be_left_out(
+    index: Index, resolver: UvResolver
+) -> None:
+    wanted = problem(["crust==1.0.0", "eggs==1.1.0", "bacon==1.0"], index=index.url)
+
+    explanation = explain(wanted, resolver)
+    _, changes, _ = relax(wanted, ("auto",), resolver)
+
+    # Without crust all is well, but every release of it needs newer eggs and bacon.
+    assert explanation.choices == (("bacon", "eggs"),)
+    assert explanation.remedies == ("--relax bacon eggs",)
+    assert not explanation.is_smallest
+    assert changes == (
+        relaxed("eggs", "==1.1.0", "==1.1.3", 1),
+        relaxed("bacon", "==1.0", "==1.1", 2),
+    )
 
 
 def test_auto_would_rather_lose_a_bound_than_a_major_release(
