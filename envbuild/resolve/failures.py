@@ -197,7 +197,10 @@ def _build_failed(what: str, report: Report) -> BuildError:
     return BuildError(
         f"{what} has no wheel that says what it depends on, and its build script fails",
         details=_lines(log)[-_LOG_LINES:],
-        remedy="another version of it that has a wheel, or --only-binary to take none without",
+        remedy=(
+            "another version of it that has a wheel, --only-binary to take none without, or a wheel"
+            " of your own by --find-links"
+        ),
         package=canonicalize_name(name) if equals else "",
     )
 

@@ -274,7 +274,10 @@ def _failure(done: Completed, session: Session) -> EnvbuildError:
         return BuildError(
             "pip cannot build a source distribution to see what it depends on",
             details=lines[-_LOG_LINES:],
-            remedy="another version of it that has a wheel, or --only-binary to take none without",
+            remedy=(
+                "another version of it that has a wheel, --only-binary to take none without, or a"
+                " wheel of your own by --find-links"
+            ),
         )
     return ToolError(f"pip-compile ended with {done.returncode}", details=lines[-_LOG_LINES:])
 

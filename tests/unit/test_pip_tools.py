@@ -269,8 +269,8 @@ def test_a_line_that_is_no_requirement_is_a_tool_error(tmp_path: Path) -> None:
             (
                 "pip cannot build a source distribution to see what it depends on\n"
                 "  error: subprocess-exited-with-error\n  no libfoo\n"
-                "  try: another version of it that has a wheel, or --only-binary to take none"
-                " without"
+                "  try: another version of it that has a wheel, --only-binary to take none"
+                " without, or a wheel of your own by --find-links"
             ),
         ),
         ("it broke\n", ToolError, "pip-compile ended with 1\n  it broke"),

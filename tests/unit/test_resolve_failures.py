@@ -102,7 +102,8 @@ def test_a_failed_build_keeps_the_end_of_its_log() -> None:
         "  [stderr]\n"
         "  Traceback (most recent call last):\n"
         "  ModuleNotFoundError: No module named 'numpy'\n"
-        "  try: another version of it that has a wheel, or --only-binary to take none without"
+        "  try: another version of it that has a wheel, --only-binary to take none without, or a"
+        " wheel of your own by --find-links"
     )
 
 
