@@ -95,7 +95,7 @@ class _Case:
         if not any(one.origin.side == "server" for one in self.conflict):
             return
         requirements = self.problem.requirements
-        if any(one.name == "mlflow" for one in self.conflict):
+        if any(one.name == "mlflow" and one.origin.side != "server" for one in self.conflict):
             skinny = tuple(
                 replace(one, name=NormalizedName("mlflow-skinny")) if one.name == "mlflow" else one
                 for one in requirements

@@ -126,6 +126,17 @@ def test_the_light_mlflow_is_offered_if_it_helps(index: Index, resolver: UvResol
     assert not explanation.relaxable
 
 
+def test_the_light_mlflow_is_not_offered_to_a_server_that_needs_the_full_one(
+    index: Index, resolver: UvResolver
+) -> None:
+    wanted = problem(["bacon==2.0", "mlflow-skinny"], server=["mlflow==2.0"], index=index.url)
+
+    assert explain(wanted, resolver).remedies == (
+        "another --server, since the model resolves without this one",
+        "--relax bacon",
+    )
+
+
 def test_a_module_of_python_is_no_package(index: Index, resolver: UvResolver) -> None:
     assert shown(explain(problem(["sys"], index=index.url), resolver)) == (
         "no set of releases satisfies the requirements\n"
