@@ -16,7 +16,8 @@ from envbuild.notices import Notice
 
 __all__ = ["Translation", "ambiguous", "pep440", "same_on_pypi", "show", "translate"]
 
-_ATOM = r"(?P<operator>==|!=|<=|>=|~=|=|<|>)(?P<version>[\w.!+]+)(?P<star>\.\*)?"
+_ATOM = r"(?P<operator>==|!=|<=|>=|~=|=|<|>)(?P<version>[\w.!]+)(?P<star>\.\*)?"
+_LOCAL = r"\+[\w.]+"  # of 1.8.1+cu102, which MLflow wrote down for PyTorch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +98,9 @@ def pep440(package: CondaRequirement) -> tuple[SpecifierSet, tuple[str, ...]]:
     lost = [f"build {package.build}"] if package.build else []
     if not package.version:
         return SpecifierSet(), tuple(lost)
+    lost += [f"build {local}" for local in re.findall(_LOCAL, package.version)]
     try:
-        atoms = [_atom(atom) for atom in package.version.split(",")]
+        atoms = [_atom(re.sub(_LOCAL, "", atom)) for atom in package.version.split(",")]
         return SpecifierSet(",".join(atoms)), tuple(lost)
     except InvalidSpecifier:
         return SpecifierSet(), (f"version {package.version}", *lost)

@@ -83,6 +83,13 @@ def test_a_package_under_another_name_is_a_change_that_names_both() -> None:
             "numpy==1.21=py38h* becomes numpy==1.21: PyPI has no words for build py38h*",
         ),
         (
+            "torchvision=0.9.1+cu102",
+            (
+                "torchvision=0.9.1+cu102 becomes torchvision==0.9.1.*:"
+                " PyPI has no words for build +cu102"
+            ),
+        ),
+        (
             "scipy=1.8|1.9",
             "scipy=1.8|==1.9 becomes scipy: PyPI has no words for version =1.8|==1.9",
         ),
