@@ -119,14 +119,16 @@ class FleetReport:
     """Every model of a run, sorted by name.
 
     ``environments`` counts what was distinct among those that were to be solved, ``solves`` what
-    the resolver was asked for, ``reused`` how often an answer it had given served again. With
-    ``only_changed`` the models whose context is as it was are counted, but not listed.
+    the resolver was asked for, ``reused`` how often an answer it had given served again.
+    ``resumed`` models were made anew before an upgrade was interrupted; their status is of then.
+    With ``only_changed`` the models whose context is as it was are counted, but not listed.
     """
 
     outcomes: tuple[Outcome, ...]
     environments: int = 0
     solves: int = 0
     reused: int = 0
+    resumed: int = 0
     seconds: float = 0.0
     only_changed: bool = False
 
@@ -167,6 +169,7 @@ class FleetReport:
             "environments": self.environments,
             "solves": self.solves,
             "reused": self.reused,
+            "resumed": self.resumed,
             "seconds": self.seconds,
             "results": [outcome.document() for outcome in self.listed],
         }
@@ -185,6 +188,8 @@ class FleetReport:
         """One line: ``37 models: 34 locked, 3 failed; 21 environments, 21 solves, 16.5 s``."""
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
         text = f"{_plural(len(self.outcomes), 'model')}: {counts or 'none'}"
+        if self.resumed:
+            text += f", {self.resumed} of them before an interruption"
         if self.environments:
             text += (
                 f"; {_plural(self.environments, 'environment')}, {_plural(self.solves, 'solve')}"

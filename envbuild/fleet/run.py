@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from envbuild.ambient import Ambient
-from envbuild.errors import OutputError
+from envbuild.errors import IndexUnavailableError, OutputError, ToolError
 from envbuild.fleet.crews import DEFAULT_EXECUTOR, crew_of, given_crew
 from envbuild.fleet.outcome import Failure, FleetReport, Outcome
 from envbuild.fleet.schedule import Crew, Lost, run_tasks
@@ -34,6 +34,8 @@ from envbuild.reporter import SILENT, Reporter
 __all__ = ["FleetOptions", "check_fleet", "lock_fleet"]
 
 _CHUNK = 16  # models that are read in one task
+# A full disk, an index that is away, a worker that was lost.
+_PASSING = {OutputError.exit_code, IndexUnavailableError.exit_code, ToolError.exit_code}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,9 @@ def lock_fleet(
 ) -> FleetReport:
     """Lock ``sources`` into folders of ``output``, each distinct environment solved once.
 
-    A context that fits its model already is left alone, unless the options ask for an upgrade, so
-    a run after one that was interrupted does the rest. A model that fails does not stop the others.
+    A context that fits its model already is left alone, unless the options ask for an upgrade; what
+    an upgrade that was interrupted has made anew is left alone too. So a run after one that was
+    interrupted does the rest. A model that fails does not stop the others.
 
     Raises:
         UsageError: an unknown executor.
@@ -133,16 +136,20 @@ class _Run:
     outcomes: list[Outcome] = field(default_factory=list)
     solves: int = 0
     reused: int = 0
+    resumed: int = 0
 
     def report(self, sources: Sequence[Source]) -> FleetReport:
         """Do it all."""
         groups = self._survey(sources)
         self._lock(groups, total=sum(map(len, groups.values())))
+        if self.job.journal and not any(map(_may_pass, self.outcomes)):
+            self.job.journal.remove()
         return FleetReport(
             outcomes=tuple(sorted(self.outcomes, key=lambda outcome: outcome.name)),
             environments=len(groups),
             solves=self.solves,
             reused=self.reused,
+            resumed=self.resumed,
         )
 
     def _survey(self, sources: Sequence[Source]) -> dict[str, list[Surveyed]]:
@@ -186,11 +193,12 @@ class _Run:
                     self.outcomes += [self._seen(outcome) for outcome in result.outcomes]
                     self.solves += result.solves
                     self.reused += result.reused
+                    self.resumed += result.resumed
 
     def _lost(self, sources: Iterable[Source], lost: Lost) -> None:
         failure = Failure(
-            type="ToolError",
-            exit_code=10,
+            type=ToolError.__name__,
+            exit_code=ToolError.exit_code,
             message=f"its worker was lost, three times: {lost.reason}",
             remedy="the same command again, with fewer --jobs if memory ran out",
         )
@@ -210,6 +218,11 @@ class _Run:
             )
         )
         return replace(outcome, status="failed", failure=failure)
+
+
+def _may_pass(outcome: Outcome) -> bool:
+    """Whether it failed for a reason that is not the model's: it is not the end of an upgrade."""
+    return outcome.failure is not None and outcome.failure.exit_code in _PASSING
 
 
 def _chunks(sources: Sequence[Source]) -> Iterator[tuple[Source, ...]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from envbuild import __version__
 from envbuild.ambient import Ambient
 from envbuild.errors import EnvbuildError, LockFileError, OutputError, UsageError
+from envbuild.fleet.journal import Journal
 from envbuild.fleet.outcome import Failure, Outcome, Status
 from envbuild.fleet.sources import Source
 from envbuild.model import Model, read_model
@@ -80,6 +81,13 @@ class Job:
         """Whether a context that fits its model is to be made anew."""
         return self.options.upgrade or bool(self.options.upgrade_packages)
 
+    @property
+    def journal(self) -> Journal | None:
+        """Where it is kept which contexts were made anew; None where none are."""
+        if self.dry_run or self.only_check or not self.upgrades:
+            return None
+        return Journal.of(self.output, self.options, self.version)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyTask:
@@ -91,11 +99,15 @@ class SurveyTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyed:
-    """A model that was read: its outcome, if nothing is to be solved for it, or ``environment``."""
+    """A model that was read: its outcome, if nothing is to be solved for it, or ``environment``.
+
+    ``fits`` says that its context fits it, and is to be made anew all the same.
+    """
 
     source: Source
     outcome: Outcome | None = None
     environment: str = ""
+    fits: bool = False
     differences: tuple[str, ...] = ()
 
 
@@ -110,11 +122,12 @@ class LockTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What became of a ``LockTask``."""
+    """What became of a ``LockTask``; ``resumed`` contexts had been made anew before."""
 
     outcomes: tuple[Outcome, ...]
-    solves: int
-    reused: int
+    solves: int = 0
+    reused: int = 0
+    resumed: int = 0
 
 
 def survey(task: SurveyTask) -> tuple[Surveyed, ...]:
@@ -134,18 +147,23 @@ def lock_environment(task: LockTask) -> Done:
     except EnvbuildError as error:
         failure = Failure.of(error)
         failed = [outcome_of(one.source, task.job, failure=failure) for one in task.models]
-        return Done(outcomes=tuple(failed), solves=0, reused=0)
+        return Done(outcomes=tuple(failed))
     outcomes: list[Outcome] = []
     with at_work():
+        made = _made_before(task)
         for model in task.models:
             started = time.monotonic()
-            outcome = _locked(model, task.job, solvers)
+            if status := made.get(model.source.name):
+                outcome = outcome_of(model.source, task.job, status)
+            else:
+                outcome = _locked(model, task.job, solvers)
             outcome = replace(outcome, environment=task.environment[:_KEY_LENGTH])
             outcomes.append(outcome.after(time.monotonic() - started))
     return Done(
         outcomes=tuple(outcomes),
         solves=solvers.pip.found.asked + solvers.conda.found.asked,
         reused=solvers.pip.found.reused + solvers.conda.found.reused,
+        resumed=len(made),
     )
 
 
@@ -205,7 +223,8 @@ def _look_at(source: Source, job: Job) -> Surveyed:
     _, plans = plan_environment(model, job.options, ambient=ambient)
     previous = {} if job.options.upgrade else locked_texts(directory)
     key = environment_key(model, plans, previous)
-    return Surveyed(source=source, environment=key, differences=differences)
+    fits = status == "fresh"
+    return Surveyed(source=source, environment=key, fits=fits, differences=differences)
 
 
 def _freshness(
@@ -246,10 +265,17 @@ class _Solvers:
         return cls(ambient=ambient, pip=pip, conda=CondaAskedOnce(make=conda))
 
 
+def _made_before(task: LockTask) -> dict[str, Status]:
+    """The contexts that this upgrade has made anew, before it or a worker of it was stopped."""
+    if task.job.journal is None:
+        return {}
+    return task.job.journal.made(one.source.name for one in task.models if one.fits)
+
+
 def _locked(surveyed: Surveyed, job: Job, solvers: _Solvers) -> Outcome:
     source = surveyed.source
     try:
-        status = _lock(source, job, solvers)
+        status = _lock(surveyed, job, solvers)
     except EnvbuildError as error:
         return outcome_of(source, job, failure=Failure.of(error))
     except OSError as error:
@@ -259,9 +285,10 @@ def _locked(surveyed: Surveyed, job: Job, solvers: _Solvers) -> Outcome:
     return outcome_of(source, job, status, differences=surveyed.differences)
 
 
-def _lock(source: Source, job: Job, solvers: _Solvers) -> Status:
+def _lock(surveyed: Surveyed, job: Job, solvers: _Solvers) -> Status:
     from envbuild.pipeline import lock_model, locked_texts
 
+    source = surveyed.source
     directory = job.output / source.name
     model = read_model(source.address, ambient=solvers.ambient)
     previous = {} if job.options.upgrade else locked_texts(directory)
@@ -274,10 +301,16 @@ def _lock(source: Source, job: Job, solvers: _Solvers) -> Status:
         conda_solver=solvers.conda,
     )
     files = lock.files()
-    changed = any(_bytes_of(directory / name) != data for name, data in files.items())
+    # One that did not fit has changed, though a worker that was lost may have written it already.
+    same = surveyed.fits and all(
+        _bytes_of(directory / name) == data for name, data in files.items()
+    )
+    status: Status = "unchanged" if same else "locked"
     if not job.dry_run:
         _write(directory, files, job, model=model.path)
-    return "locked" if changed else "unchanged"
+    if job.journal:
+        job.journal.note(source.name, status)
+    return status
 
 
 def _write(directory: Path, files: Mapping[str, bytes], job: Job, *, model: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 
 import envbuild.fs
 from envbuild.cli import main
+from envbuild.errors import OutputError
+from envbuild.fleet.journal import JOURNAL
 from tests.support.fleets import files_in, write_model
 from tests.support.index import Index, sample_wheels, wheel
 
@@ -284,6 +287,52 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_does_the_rest(
     }
     assert run("fleet", "models", "-o", "contexts", "-q") == 19
     assert files_in(tmp_path / "contexts") == files_in(tmp_path / "whole")
+
+
+def test_an_upgrade_that_met_a_full_disk_is_taken_up_and_the_next_one_is_another(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for number in range(3):
+        write_model(tmp_path / "models" / f"model{number}", [f"ham=={number}", "eggs"])
+    write_model(tmp_path / "models" / "no", ["eggs==7"])
+    write_file = envbuild.fs.write_tree
+
+    def write_some(root: Path, *arguments: Any, **options: Any) -> None:
+        if root.name != "model0":
+            raise OutputError("cannot write: No space left on device", where=str(root))
+        write_file(root, *arguments, **options)
+
+    with Index() as own:
+        own.add(wheel("eggs", "1.0"), *(wheel("ham", str(number)) for number in range(3)))
+
+        def upgrade(*options: str) -> dict[str, Any]:
+            # uv takes a page of an index for new for ten minutes.
+            cache = tempfile.mkdtemp(dir=tmp_path)
+            last = ("--index-url", own.url, "--cache-dir", cache, "--jobs", "1", "--json")
+            run("fleet", "models", "-o", "contexts", *last, *options)
+            return document(capsys)
+
+        upgrade()
+        own.add(wheel("eggs", "2.0"))
+        with monkeypatch.context() as patch:
+            patch.setattr("envbuild.locking.context.write_tree", write_some)
+            stopped = upgrade("--upgrade")
+        dry = upgrade("--upgrade", "--dry-run")
+        other = upgrade("--upgrade-package", "eggs", "--dry-run")
+        taken_up = upgrade("--upgrade")
+        again = upgrade("--upgrade")
+
+    assert (stopped["counts"], stopped["resumed"]) == ({"locked": 1, "failed": 3}, 0)
+    assert (dry["counts"], dry["resumed"]) == ({"locked": 2, "unchanged": 1, "failed": 1}, 0)
+    assert (other["counts"], other["resumed"]) == (dry["counts"], 0)
+    # What the first part changed is still told of, and what failed is tried again.
+    assert (taken_up["counts"], taken_up["resumed"]) == ({"locked": 3, "failed": 1}, 1)
+    assert taken_up["solves"] == dry["solves"] - 1
+    assert (again["counts"], again["resumed"]) == ({"unchanged": 3, "failed": 1}, 0)
+    assert not (tmp_path / "contexts" / JOURNAL).exists()
 
 
 def test_an_unknown_executor_is_refused(

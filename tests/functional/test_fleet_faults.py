@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from envbuild.fleet.journal import JOURNAL
 from envbuild.fleet.work import STAGE
 from tests.support.environments import scrubbed
 from tests.support.fleets import files_in, write_model
@@ -47,12 +50,17 @@ class Scene:
             start_new_session=True,
         )  # fmt: skip
 
-    def finish(self, output: str) -> dict[str, int]:
-        """Run to the end; how many models ended how."""
-        process = self.start(output)
+    def report(self, output: str, *options: str) -> dict[str, Any]:
+        """Run to the end; what it says."""
+        process = self.start(output, *options)
         stdout, stderr = process.communicate(timeout=120)
         assert (process.returncode, stderr) == (0, "")
-        counts: dict[str, int] = json.loads(stdout)["counts"]
+        found: dict[str, Any] = json.loads(stdout)
+        return found
+
+    def finish(self, output: str) -> dict[str, int]:
+        """Run to the end; how many models ended how."""
+        counts: dict[str, int] = self.report(output)["counts"]
         return counts
 
     def written(self, output: str) -> list[str]:
@@ -128,6 +136,31 @@ def test_killed_at_any_moment_the_next_run_does_the_rest(scene: Scene) -> None:
         counts = scene.finish(output)
         assert counts == {"locked": MODELS - len(written), "fresh": len(written)}
         assert files_in(scene.folder / output) == whole
+
+
+def test_an_upgrade_killed_at_any_moment_is_taken_up_by_the_same_command(scene: Scene) -> None:
+    whole = files_in(scene.folder / "whole")
+    shutil.copytree(scene.folder / "whole", scene.folder / "upgraded")
+    journal = scene.folder / "upgraded" / JOURNAL
+    process = scene.start("upgraded", "--upgrade")
+    end = time.monotonic() + 60
+    while not (journal.is_file() and journal.read_bytes().count(b"]") > 2):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert wait_for_none(scene) == []
+    made = journal.read_bytes().count(b"]")
+    with journal.open("ab") as stream:
+        stream.write(b'\n["torn", "mod')  # as by a machine that lost its power
+
+    found = scene.report("upgraded", "--upgrade")
+
+    assert (found["counts"], found["resumed"]) == ({"unchanged": MODELS}, made)
+    assert found["solves"] + found["reused"] == MODELS - made
+    assert found["solves"] < MODELS // 2
+    assert files_in(scene.folder / "upgraded") == whole
+    assert not journal.exists()
 
 
 def test_interrupted_it_leaves_whole_contexts_and_no_process(scene: Scene) -> None:

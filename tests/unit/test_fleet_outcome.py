@@ -57,6 +57,16 @@ def test_what_did_not_change_can_be_left_out_but_is_counted() -> None:
     assert changed.junit().count("<testcase") == 3
 
 
+def test_what_was_done_before_an_interruption_is_said() -> None:
+    resumed = replace(REPORT, resumed=1)
+
+    assert resumed.document()["resumed"] == 1
+    assert resumed.summary() == (
+        "4 models: 1 locked, 1 fresh, 1 stale, 1 failed, 1 of them before an interruption; "
+        "1 environment, 2 solves, 4.2 s"
+    )
+
+
 def test_the_document_has_the_error_as_every_command_gives_it() -> None:
     first, *_ = REPORT.document()["results"]
 
