@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 20
+_MOST_GONE = 100  # tries to hold a folder that others remove; in /proc it is never there
 _LEFT_BEHIND = frozenset({".git", "__pycache__"})
 # <linux/fs.h> and <linux/fcntl.h>
 _FICLONE = 0x40049409
@@ -241,20 +242,26 @@ def alone_with(folder: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the kernel's lock on ``folder``, made for this and removed in the end.
 
     Who comes second waits, after a call of ``waiting``. The lock ends with the process, however
-    that ends. Where no folder can be made, or the file system has no locks, nothing is held.
+    that ends. Where the file system has no locks, nothing is held.
+
+    Raises:
+        OutputError: ``folder`` cannot be made.
     """
     import fcntl
 
-    made = _missing_parents(folder.parent)
+    made: list[Path] = []
+    gone = 0
     while True:
         try:
+            made = made or _missing_parents(folder.parent)
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue  # the one before us has just removed it
-        except OSError:
-            yield
-            return
+        except OSError as error:
+            gone += 1
+            if isinstance(error, FileNotFoundError) and gone < _MOST_GONE:
+                continue  # the one before us has just removed it
+            _remove_empty(made)
+            raise _cannot_write(folder.parent, OSError(error.errno, error.strerror)) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,8 +155,8 @@ def _model_folder(path: Path, *, shown: str) -> Path:
     """The folder of the model that ``path`` names, or an error that says what it is instead."""
     try:
         if path.is_dir():
-            if (path / "MLmodel").is_file():
-                return path
+            if os.path.lexists(path / "MLmodel"):
+                return path  # whoever reads it says so if it is no file
             raise _no_model(path, shown)
         if not path.exists():
             raise ModelError("no such file or folder", where=shown)

@@ -38,8 +38,8 @@ def run_fleet(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) ->
     named = [text for text in args.source if text != _STANDARD_INPUT]
     sources = gather(named, ambient=ambient, output=Path(args.output))
     if _STANDARD_INPUT in args.source:
-        listed = list_models(parse_list(sys.stdin.read()), base=ambient.cwd)
-        sources = distinct((*sources, *listed))
+        addresses = parse_list(sys.stdin.buffer.read(), where="standard input")
+        sources = distinct((*sources, *list_models(addresses, base=ambient.cwd)))
     how = FleetOptions(executor=args.executor, jobs=args.jobs or 0, dry_run=args.dry_run)
     report = _run(args, sources, terminal=terminal, ambient=ambient, how=how)
     report = replace(report, only_changed=args.changed_only)

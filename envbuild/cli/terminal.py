@@ -49,7 +49,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """A result for people; nothing under ``--json`` or ``--quiet``."""
         if not (self.quiet or self.json_output):
-            print(text, file=self.out, flush=True)
+            print(_fitting(text, self.out), file=self.out, flush=True)
 
     def relay(self, line: str) -> None:
         """A line of a program that runs for the user, on standard error; none with ``--quiet``."""
@@ -62,7 +62,10 @@ class Terminal:
         if self.json_output:
             import json
 
-            print(json.dumps(value, indent=2, ensure_ascii=False), file=self.out, flush=True)
+            text = json.dumps(value, indent=2, ensure_ascii=False)
+            if _fitting(text, self.out) != text:
+                text = json.dumps(value, indent=2)  # all of it escaped as JSON does
+            print(text, file=self.out, flush=True)
 
     def fail(self, error: EnvbuildError) -> None:
         """The error, on standard error for people or as the document for machines."""
@@ -111,6 +114,12 @@ class Progress:
     def _write(self, text: str) -> None:
         self._terminal.err.write(text)
         self._terminal.err.flush()
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """``text`` with what the stream has no bytes for escaped: file names may be no text at all."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _transfer(done: int, total: int, elapsed: float) -> str:

@@ -86,7 +86,7 @@ def find_contexts(folders: Iterable[str], *, cwd: Path) -> tuple[Source, ...]:
 
 def holds_contexts(folder: Path) -> bool:
     """Whether a folder is no context itself, and has some below it."""
-    if not folder.is_dir() or any(folder.glob(_LOCKS)):
+    if not folder.is_dir() or any(file.is_file() for file in folder.glob(_LOCKS)):
         return False
     return bool(find_folders(folder, _is_context))
 

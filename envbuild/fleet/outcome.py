@@ -181,7 +181,7 @@ class FleetReport:
     def table(self) -> str:
         """The report for a terminal: a line for each model, and why it failed or is stale."""
         width = max((len(outcome.name) for outcome in self.listed), default=0)
-        rows = [row for outcome in self.listed for row in _rows(outcome, width)]
+        rows = [_one_line(row) for outcome in self.listed for row in _rows(outcome, width)]
         return "\n".join((*rows, self.summary()))
 
     def summary(self) -> str:
@@ -211,6 +211,11 @@ def _rows(outcome: Outcome, width: int) -> Iterator[str]:
     yield from (f"{'':<11}{line}" for line in _first(more))
     if outcome.failure and outcome.failure.remedy:
         yield f"{'':<11}try: {outcome.failure.remedy}"
+
+
+def _one_line(text: str) -> str:
+    """``text`` with control characters escaped: a name in it may hold any."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _first(lines: Iterable[str]) -> Iterator[str]:

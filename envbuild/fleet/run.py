@@ -72,7 +72,7 @@ def lock_fleet(
         UsageError: an unknown executor.
         MissingExtraError: Dask is not installed.
         IndexUnavailableError: the Dask scheduler cannot be reached.
-        OutputError: ``output`` cannot be a folder.
+        OutputError: nothing can be written in ``output``.
     """
     return _run(sources, output, options or LockOptions(), how or FleetOptions(), only_check=False)
 

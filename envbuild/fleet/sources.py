@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from envbuild.ambient import Ambient
 from envbuild.errors import ModelError
@@ -106,10 +106,11 @@ def gather(arguments: Iterable[str], *, ambient: Ambient, output: Path) -> tuple
     """The models that the arguments of ``envbuild fleet`` name.
 
     A folder is searched, unless it is a model itself; a file is a list, with paths relative to
-    where it lies; ``models:/`` is every registered model, and any other URI one model.
+    where it lies, or, in a pipe, to the working directory; ``models:/`` is every registered model,
+    and any other URI one model.
 
     Raises:
-        ModelError: an argument cannot be read.
+        ModelError: an argument cannot be read, or a folder has no model.
         MissingExtraError, IndexUnavailableError: see ``registered_models``.
     """
     found: list[Source] = []
@@ -118,27 +119,43 @@ def gather(arguments: Iterable[str], *, ambient: Ambient, output: Path) -> tuple
         if _URI.match(argument):
             found += list_models(_behind(argument), base=ambient.cwd)
         elif path.is_dir() and not (path / _MODEL).exists():
-            found += find_models(path, leave_out=ambient.cwd / output)
+            found += _in_folder(path, ambient.cwd / output, shown=argument)
         elif path.is_file() and path.name != _MODEL:
-            found += list_models(parse_list(_read_list(path)), base=path.parent)
+            found += _listed(path, base=path.parent)
+        elif path.is_fifo():  # <(find ...) of a shell
+            found += _listed(path, base=ambient.cwd)
         else:
             found += list_models([argument], base=ambient.cwd)
     return distinct(found)
 
 
-def parse_list(text: str) -> tuple[str, ...]:
-    """The addresses in a list: one a line; empty lines and those that begin with # do not count."""
+def _in_folder(folder: Path, output: Path, *, shown: str) -> tuple[Source, ...]:
+    found = find_models(folder, leave_out=output)
+    if not found:
+        raise ModelError("no model in it, at any depth", where=shown, remedy="another folder")
+    return found
+
+
+def parse_list(data: bytes, *, where: str) -> tuple[str, ...]:
+    """The addresses in a list: one a line; empty lines and those that begin with # do not count.
+
+    Raises:
+        ModelError: it is not text.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ModelError("not a list of models: it is not UTF-8 text", where=where) from error
     lines = (line.strip() for line in text.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _read_list(path: Path) -> str:
+def _listed(path: Path, *, base: Path) -> tuple[Source, ...]:
     try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelError("not a list of models: it is not UTF-8 text", where=str(path)) from error
+        data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read: {error.strerror or error}", where=str(path)) from error
+    return list_models(parse_list(data, where=str(path)), base=base)
 
 
 def _behind(uri: str) -> Iterable[str]:
@@ -210,7 +227,7 @@ class _Walk:
 
     def _source(self, name: str, problem: str = "") -> Source:
         path = self.root / name
-        called = PurePosixPath(name).as_posix() if name else _plain(path.resolve().name)
+        called = "/".join(map(_called, name.split("/"))) if name else _plain(path.resolve().name)
         return Source(address=str(path), name=called, problem=problem)
 
 
@@ -241,6 +258,11 @@ def _place(address: str, base: Path) -> Source:
     path = Path(os.path.normpath(base / address))
     folder = path.parent if path.name == _MODEL else path
     return Source(address=str(folder), name=_plain(folder.name))
+
+
+def _called(folder: str) -> str:
+    """The name of a folder, unless it holds what cannot stand in a list or is no text."""
+    return folder if folder.isprintable() else f"{_plain(folder)}-{_digest(folder)}"
 
 
 def _plain(name: str) -> str:

@@ -143,7 +143,8 @@ def _inside(root: Path, name: str, *, where: str) -> tuple[Path, int]:
         home = root.resolve(strict=True)
         mode = real.stat().st_mode
     except FileNotFoundError as error:
-        raise ModelError(f"{quote(inner)} is not in the model", where=where) from error
+        what = "is a link to nothing" if path.is_symlink() else "is not in the model"
+        raise ModelError(f"{quote(inner)} {what}", where=where) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before 3.13
         reason = getattr(error, "strerror", None) or "links in a circle"
         raise ModelError(f"cannot read {quote(inner)}: {reason}", where=where) from error

@@ -214,7 +214,8 @@ def test_the_report_is_junit_too(run: Run, tmp_path: Path) -> None:
 def test_models_come_from_standard_input(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("models/red\nmodels/team/red3\n"))
+    listed = io.BytesIO(b"models/red\nmodels/team/red3\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(listed))
 
     assert run("fleet", "-", "-o", "contexts") == 0
 

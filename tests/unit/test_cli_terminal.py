@@ -19,6 +19,12 @@ class Screen(io.StringIO):
         return True
 
 
+class Stream(io.StringIO):
+    """A stream of UTF-8, as standard output is."""
+
+    encoding = "utf-8"
+
+
 def terminal(**settings: Any) -> Terminal:
     return Terminal(**{"out": io.StringIO(), "err": io.StringIO(), **settings})
 
@@ -46,6 +52,15 @@ def test_machines_get_the_document_and_nothing_else() -> None:
     shown.document({"done": "jä"})
 
     assert printed(shown) == ('{\n  "done": "jä"\n}\n', "")
+
+
+def test_a_name_that_is_no_text_is_escaped_for_people_and_machines() -> None:
+    people, machines = Stream(), Stream()
+    terminal(out=people).say("jä \udcff")
+    terminal(out=machines, json_output=True).document({"jä": "\udcff"})
+
+    assert people.getvalue() == "jä \\udcff\n"
+    assert machines.getvalue() == '{\n  "j\\u00e4": "\\udcff"\n}\n'
 
 
 def test_quiet_prints_errors_only() -> None:

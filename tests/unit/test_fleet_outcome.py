@@ -47,6 +47,13 @@ def test_the_table_says_what_is_wrong_below_its_row() -> None:
     )
 
 
+def test_a_name_cannot_speak_to_the_terminal() -> None:
+    failure = Failure.of(ModelError("no MLmodel", where="m/a\x1b[2J\n"))
+    report = FleetReport(outcomes=(outcome("a", "failed", failure=failure),))
+
+    assert report.table() == ("failed     a  m/a\\x1b[2J\\n: no MLmodel\n1 model: 1 failed, 0.0 s")
+
+
 def test_what_did_not_change_can_be_left_out_but_is_counted() -> None:
     changed = replace(REPORT, only_changed=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,9 +153,13 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_list_has_one_model_a_line() -> None:
-    text = "# wines\nred/1\n\n  models:/wine/3  \r\nred/1\n"
+    text = b"# wines\nred/1\n\n  models:/wine/3  \r\nred/1\n"
 
-    assert parse_list(text) == ("red/1", "models:/wine/3", "red/1")
+    assert parse_list(text, where="list") == ("red/1", "models:/wine/3", "red/1")
+
+
+def test_a_list_may_begin_with_the_mark_of_windows() -> None:
+    assert parse_list(b"\xef\xbb\xbfred/1\r\n", where="list") == ("red/1",)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +207,41 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
         gather(["model.pkl"], ambient=ambient(tmp_path), output=Path("out"))
 
     assert str(error.value) == f"{tmp_path}/model.pkl: not a list of models: it is not UTF-8 text"
+
+
+def test_a_list_out_of_a_pipe_is_of_the_working_directory(tmp_path: Path) -> None:
+    model(tmp_path / "red")
+    pipe = tmp_path / "elsewhere" / "pipe"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("red\n",), daemon=True)
+    writer.start()
+
+    (found,) = gather(["elsewhere/pipe"], ambient=ambient(tmp_path), output=Path("out"))
+
+    assert found.address == str(tmp_path / "red")
+    writer.join()
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "models" / "empty").mkdir(parents=True)
+
+    with pytest.raises(ModelError) as error:
+        gather(["models"], ambient=ambient(tmp_path), output=Path("out"))
+
+    assert str(error.value) == "models: no model in it, at any depth\n  try: another folder"
+
+
+def test_what_is_no_text_or_no_line_is_not_in_the_name_of_a_context(tmp_path: Path) -> None:
+    for name in ("team/new\nline", "\udcff\udcfe", "-dash", "caf\u00e9", "cafe\u0301"):
+        model(tmp_path / name)
+
+    found = find_models(tmp_path)
+
+    assert names(found) == [
+        "-dash", "cafe\u0301", "caf\u00e9", "model-b3d510ef", "team/new-line-58fb6729",
+    ]  # fmt: skip
+    assert found[4].address == f"{tmp_path}/team/new\nline"
 
 
 def test_an_address_is_shown_without_its_password() -> None:

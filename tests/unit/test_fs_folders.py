@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from envbuild import fs
 from envbuild.errors import OutputError
 from envbuild.fetch.cache import ArtefactCache
-from envbuild.fs import link_or_copy, replace_folder, sha256_bytes, sha256_tree
+from envbuild.fs import alone_with, link_or_copy, replace_folder, sha256_bytes, sha256_tree
 
 
 def test_a_shared_file_needs_no_second_copy(tmp_path: Path) -> None:
@@ -152,3 +154,37 @@ def test_a_place_in_the_cache_that_is_taken_is_told(tmp_path: Path) -> None:
         cache.claim("0" * 64) as claim,
     ):
         cache.settle(claim, "0" * 64)
+
+
+def alone(folder: Path) -> AbstractContextManager[None]:
+    return alone_with(folder, waiting=lambda: None)
+
+
+def test_a_folder_that_cannot_be_held_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises(OutputError) as error, alone(tmp_path / "file" / "stage"):
+        pass
+
+    assert str(error.value) == (
+        f"{tmp_path}/file: cannot write: Not a directory\n  try: another folder with -o"
+    )
+
+
+def test_a_folder_that_never_comes_to_be_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(self: Path, **_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", vanish)  # as in /proc
+
+    with pytest.raises(OutputError, match="No such file"), alone(tmp_path / "out" / "stage"):
+        pass
+
+
+def test_a_held_folder_and_those_made_for_it_are_gone_afterwards(tmp_path: Path) -> None:
+    with alone(tmp_path / "out" / "stage"):
+        assert (tmp_path / "out" / "stage").is_dir()
+
+    assert list(tmp_path.iterdir()) == []

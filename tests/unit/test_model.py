@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,8 +145,14 @@ def test_one_model_below_is_named_with_its_path(
 
 def test_an_mlmodel_that_is_no_file_is_refused(ambient: Ambient, tmp_path: Path) -> None:
     (tmp_path / "odd" / "MLmodel").mkdir(parents=True)
+    for name in ("pipe", "lost"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "pipe" / "MLmodel")
+    (tmp_path / "lost" / "MLmodel").symlink_to("nowhere")
 
-    assert refusal("odd", ambient).startswith("odd: not an MLflow model: no file MLmodel in it")
+    assert refusal("odd", ambient) == "odd/MLmodel: 'MLmodel' is not a regular file"
+    assert refusal("pipe", ambient) == "pipe/MLmodel: 'MLmodel' is not a regular file"
+    assert refusal("lost", ambient) == "lost/MLmodel: 'MLmodel' is a link to nothing"
 
 
 def test_an_mlmodel_that_lies_elsewhere_is_refused(
