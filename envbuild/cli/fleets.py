@@ -107,7 +107,7 @@ def _advisories(name: str, ambient: Ambient) -> tuple[Advisory, ...]:
     from envbuild.fleet.advisories import parse_advisories
 
     try:
-        text = (ambient.cwd / name).read_text(encoding="utf-8")
+        text = (ambient.cwd / name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the advisory: {error}", where=name) from error
     return parse_advisories(text, where=name)

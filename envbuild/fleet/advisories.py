@@ -19,6 +19,7 @@ from envbuild.errors import UsageError
 __all__ = ["Advisory", "Affected", "parse_advisories"]
 
 _ECOSYSTEM = "PyPI"
+_OF_VERSIONS = {"ECOSYSTEM", "SEMVER"}  # the commits of GIT say nothing about releases
 _FROM_THE_START = "0"  # of ``introduced``: before any version
 _SCHEMA = "a JSON file of the OSV schema, as https://osv.dev publishes it"
 
@@ -43,9 +44,10 @@ class Affected:
     ranges: tuple[tuple[Event, ...], ...] = ()
 
     def hits(self, version: Version) -> bool:
-        """Whether ``version`` is affected."""
-        return str(version) in self.versions or any(
-            _in_range(version, events) for events in self.ranges
+        """Whether ``version`` is affected; a local one (``1.0+cu118``) as what it was built of."""
+        public = Version(version.public)
+        return not self.versions.isdisjoint({str(version), str(public)}) or any(
+            _in_range(public, events) for events in self.ranges
         )
 
     def fixed_in(self, version: Version) -> Version | None:
@@ -56,7 +58,7 @@ class Affected:
             for event in events
             if event.kind == "fixed" and event.version is not None and event.version > version
         ]
-        return min(fixes, default=None)
+        return min((fix for fix in fixes if not self.hits(fix)), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _advisory(entry: Mapping[str, Any]) -> Advisory:
         id=str(entry["id"]),
         summary=str(entry.get("summary", "")),
         aliases=tuple(map(str, entry.get("aliases") or ())),
-        affected=tuple(_affected(entry.get("affected") or ())),
+        affected=tuple(_affected(entry["affected"])),
     )
 
 
@@ -119,7 +121,7 @@ def _affected(entries: Iterable[Mapping[str, Any]]) -> Iterator[Affected]:
             ranges=tuple(
                 tuple(_events(one["events"]))
                 for one in entry.get("ranges") or ()
-                if one["type"] == "ECOSYSTEM"  # commits say nothing about releases
+                if one["type"] in _OF_VERSIONS
             ),
         )
 

@@ -60,6 +60,36 @@ def test_versions_count_by_what_they_mean_and_legacy_ones_are_kept() -> None:
     assert not found.hits(Version("1.0.0"))
 
 
+def test_a_local_version_is_hit_like_the_release_that_it_was_built_of() -> None:
+    last = affected({"introduced": "1.0"}, {"last_affected": "1.13.1"})
+    listed = affected({"introduced": "9"}, versions=["1.12.0", "1.11.0+cu113"])
+
+    assert last.hits(Version("1.13.1+cu117"))
+    assert not last.hits(Version("1.13.2+cu117"))
+    assert listed.hits(Version("1.12.0+cpu"))
+    assert listed.hits(Version("1.11.0+cu113"))
+    assert not listed.hits(Version("1.11.0+cpu"))
+
+
+def test_semantic_versions_count_too() -> None:
+    document = advisory({"introduced": "0"}, {"fixed": "1.0.0-rc.1"})
+    document["affected"][0]["ranges"][0]["type"] = "SEMVER"
+    (found,) = parse_advisories(json.dumps(document), where="x.json")
+
+    assert found.affected[0].hits(Version("1.0.0b1"))
+    assert not found.affected[0].hits(Version("1.0.0rc1"))
+
+
+def test_a_release_that_is_hit_itself_mends_nothing() -> None:
+    document = advisory({"introduced": "0"}, {"fixed": "1.5"})
+    document["affected"][0]["ranges"].append(
+        {"type": "ECOSYSTEM", "events": [{"introduced": "1.4"}, {"fixed": "1.8"}]}
+    )
+    (found,) = parse_advisories(json.dumps(document), where="x.json")
+
+    assert found.affected[0].fixed_in(Version("1.0")) == Version("1.8")
+
+
 def test_the_first_release_that_mends_it_is_named() -> None:
     found = affected({"introduced": "0"}, {"fixed": "1.5"}, {"introduced": "2"}, {"fixed": "2.3"})
 
@@ -89,6 +119,8 @@ def test_names_are_normalized_and_what_does_not_concern_us_is_left_out() -> None
         ('"x"', "no advisories in it"),
         ("[3]", "advisory 1 is not of the OSV schema: "),
         ('{"affected": []}', "advisory 1 is not of the OSV schema: KeyError('id')"),
+        # As a batch query answers: no more than which advisories there are.
+        ('{"vulns": [{"id": "X"}]}', "advisory 1 is not of the OSV schema: KeyError('affected')"),
     ],
 )
 def test_what_is_no_advisory_is_refused(text: str, problem: str) -> None:
