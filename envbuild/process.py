@@ -265,14 +265,19 @@ def at_work() -> Iterator[None]:
         yield
     finally:
         _WORKING.clear()
+        if _LEAVING.is_set():  # the executor would begin the next task
+            _end(signal.SIGTERM)
 
 
 _WORKING, _LEAVING = threading.Event(), threading.Event()
 
 
 def _begin_work(lifeline: Connection) -> None:
-    # Ctrl-C reaches every process of a terminal; this one hears of it from the one that began it.
+    # Ctrl-C, and the end of a terminal, reach every process of it; this one hears of them from the
+    # one that began it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # pragma: no branch - Windows has none
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 
@@ -284,6 +289,10 @@ def _leave(number: int, _frame: object) -> None:
         _LEAVING.set()
         raise SystemExit
     # It waits for work, inside code that would complain of any exception.
+    _end(number)
+
+
+def _end(number: int) -> None:
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 

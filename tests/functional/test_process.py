@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from envbuild.errors import ToolError
-from envbuild.process import plain_environment, run
+from envbuild.process import at_work, plain_environment, run, worker_processes
 
 START_A_CHILD = """
 import os, subprocess, sys, time
@@ -125,3 +127,32 @@ def test_no_secret_and_no_configuration_reaches_a_program(tmp_path: Path) -> Non
 
 def test_a_path_is_always_there(tmp_path: Path) -> None:
     assert plain_environment({}, home=tmp_path)["PATH"]
+
+
+def wait_in(folder: Path) -> None:
+    """The work of a task: a program that does not end, and what must not be left behind."""
+    with at_work():
+        (folder / str(os.getpid())).mkdir()
+        try:
+            run(["sleep", "60"], env={"PATH": os.environ["PATH"]})
+        finally:
+            (folder / str(os.getpid())).rmdir()
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGHUP])
+def test_workers_told_to_end_do_so_cleanly_though_more_tasks_wait(
+    tmp_path: Path, number: int
+) -> None:
+    pool, end = worker_processes(1)
+    tasks = [pool.submit(wait_in, tmp_path) for _ in range(3)]
+    while not (at_work_now := list(tmp_path.iterdir())):
+        time.sleep(0.01)
+    time.sleep(0.2)  # the program has begun
+    os.kill(int(at_work_now[0].name), number)  # as a terminal that is closed does first
+
+    began = time.monotonic()
+    end(True)
+
+    assert time.monotonic() - began < 10
+    assert all(task.done() for task in tasks)
+    assert list(tmp_path.iterdir()) == []
