@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from envbuild.errors import ToolError
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
     from multiprocessing.connection import Connection
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "run",
     "started",
     "worker_processes",
+    "worker_threads",
 ]
 
 # What a program needs to find itself, the network and its certificates; nothing that is a secret
@@ -90,14 +91,16 @@ def run(
     """Run ``argv`` with exactly the environment ``env``; never through a shell.
 
     ``timeout`` is in seconds; None waits for ever. The program gets a process group of its own,
-    which ends with it when time runs out or Ctrl-C comes: nothing it started is left behind.
+    which ends with it when time runs out or Ctrl-C comes: nothing it started is left behind. In a
+    thread of ``worker_threads`` that is to end at once, SystemExit is raised.
 
     Raises:
         ToolError: the program is not there, cannot be started, or ran out of time.
     """
     with _start(argv, env=env, cwd=cwd, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
-            stdout, stderr = child.communicate(stdin, timeout=timeout)
+            with _killed_on_leave(child):
+                stdout, stderr = child.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired as error:
             _kill_group(child)
             raise ToolError(f"{argv[0]} did not end within {timeout:g} s") from error
@@ -105,6 +108,23 @@ def run(
             _kill_group(child)
             raise
     return Completed(argv=tuple(argv), returncode=child.returncode, stdout=stdout, stderr=stderr)
+
+
+@contextmanager
+def _killed_on_leave(child: subprocess.Popen[str]) -> Iterator[None]:
+    me = threading.get_ident()
+    _WAITED_FOR[me] = child
+    try:
+        _leave_if_told(me)
+        yield
+        _leave_if_told(me)
+    finally:
+        del _WAITED_FOR[me]
+
+
+def _leave_if_told(me: int) -> None:
+    if me in _TO_LEAVE:
+        raise SystemExit
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +277,26 @@ def worker_processes(count: int) -> tuple[ProcessPoolExecutor, Callable[[bool], 
     return pool, end
 
 
+def worker_threads(count: int) -> tuple[ThreadPoolExecutor, Callable[[bool], None]]:
+    """An executor of ``count`` threads, and what ends them, as of ``worker_processes``."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    threads: set[int] = set()
+    pool = ThreadPoolExecutor(count, initializer=lambda: threads.add(threading.get_ident()))
+
+    def end(at_once: bool) -> None:  # noqa: FBT001 - what a crew calls
+        pool.shutdown(wait=False, cancel_futures=True)
+        if at_once:
+            _TO_LEAVE.update(threads)
+            for thread in threads:
+                if child := _WAITED_FOR.get(thread):
+                    _kill_group(child)
+        pool.shutdown()
+        _TO_LEAVE.difference_update(threads)
+
+    return pool, end
+
+
 @contextmanager
 def at_work() -> Iterator[None]:
     """Around what a worker does: asked to end, it leaves every block of it first."""
@@ -269,7 +309,9 @@ def at_work() -> Iterator[None]:
             _end(signal.SIGTERM)
 
 
-_WORKING, _LEAVING = threading.Event(), threading.Event()
+_WORKING, _LEAVING = threading.Event(), threading.Event()  # of a process that works
+_TO_LEAVE: set[int] = set()  # threads, by their identity
+_WAITED_FOR: dict[int, subprocess.Popen[str]] = {}  # by the thread that waits
 
 
 def _begin_work(lifeline: Connection) -> None:

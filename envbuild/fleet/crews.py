@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from envbuild.errors import IndexUnavailableError, MissingExtraError, UsageError
 from envbuild.fleet.schedule import Crew, Hired
-from envbuild.process import worker_processes
+from envbuild.process import worker_processes, worker_threads
 
 __all__ = ["DEFAULT_EXECUTOR", "crew_of", "given_crew", "parse_executor"]
 
@@ -53,7 +53,7 @@ def crew_of(name: str, jobs: int, *, locking: bool = False) -> Crew:
     count = jobs or _processors() * (_LOCKING_PER_PROCESSOR if locking else 1)
     match parse_executor(name):
         case "threads":
-            return Crew(hire=lambda: _threads(count), jobs=count)
+            return Crew(hire=lambda: worker_threads(count), jobs=count)
         case "processes":
             return Crew(hire=lambda: worker_processes(count), jobs=count)
         case address:
@@ -96,11 +96,6 @@ def _dask_client(address: str) -> _Client:
         raise IndexUnavailableError(
             f"no Dask scheduler answers: {error}", where=address, remedy="dask scheduler"
         ) from error
-
-
-def _threads(count: int) -> Hired:
-    pool = ThreadPoolExecutor(count)
-    return pool, lambda _: pool.shutdown(cancel_futures=True)
 
 
 def _processors() -> int:

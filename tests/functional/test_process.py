@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
 
 from envbuild.errors import ToolError
-from envbuild.process import at_work, plain_environment, run, worker_processes
+from envbuild.process import at_work, plain_environment, run, worker_processes, worker_threads
 
 START_A_CHILD = """
 import os, subprocess, sys, time
@@ -139,11 +141,16 @@ def wait_in(folder: Path) -> None:
             (folder / str(os.getpid())).rmdir()
 
 
-@pytest.mark.parametrize("number", [0, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("workers", "number"),
+    [(worker_processes, 0), (worker_processes, signal.SIGHUP), (worker_threads, 0)],
+)
 def test_workers_told_to_end_do_so_cleanly_though_more_tasks_wait(
-    tmp_path: Path, number: int
+    tmp_path: Path,
+    workers: Callable[[int], tuple[Executor, Callable[[bool], None]]],
+    number: int,
 ) -> None:
-    pool, end = worker_processes(1)
+    pool, end = workers(1)
     tasks = [pool.submit(wait_in, tmp_path) for _ in range(3)]
     while not (at_work_now := list(tmp_path.iterdir())):
         time.sleep(0.01)
