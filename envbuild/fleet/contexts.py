@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from packaging.version import Version
 from envbuild.errors import EnvbuildError, LockFileError
 from envbuild.fleet.outcome import Failure
 from envbuild.fleet.schedule import Crew, Lost, run_tasks
-from envbuild.fleet.sources import Source, distinct, find_folders
+from envbuild.fleet.sources import Source, chunks, distinct, find_folders
 from envbuild.process import at_work
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 _LOCKS = "pylock*.toml"
-_CHUNK = 16  # contexts that are read in one task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def holds_contexts(folder: Path) -> bool:
 
 def read_contexts(sources: Iterable[Source], crew: Crew) -> Iterator[Locked]:
     """What is pinned in each context, a few at a time, in no order; none stops another."""
-    for task, result in run_tasks(read_locked, _chunks(sources), crew):
+    for task, result in run_tasks(read_locked, chunks(sources), crew):
         if isinstance(result, Lost):
             failure = Failure(type="ToolError", exit_code=10, message=result.reason)
             yield from (Locked(name=one.name, path=one.address, failure=failure) for one in task)
@@ -117,12 +115,6 @@ def _read(source: Source) -> Locked:
     except Exception as error:  # one context must not stop the others
         failure = Failure.of_bug(error)
     return Locked(name=source.name, path=source.address, failure=failure)
-
-
-def _chunks(sources: Iterable[Source]) -> Iterator[tuple[Source, ...]]:
-    every = iter(sources)
-    while chunk := tuple(islice(every, _CHUNK)):
-        yield chunk
 
 
 def _is_context(files: frozenset[str]) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 
 from envbuild.ambient import Ambient
@@ -15,7 +14,7 @@ from envbuild.errors import IndexUnavailableError, OutputError, ToolError
 from envbuild.fleet.crews import DEFAULT_EXECUTOR, crew_of, given_crew
 from envbuild.fleet.outcome import Failure, FleetReport, Outcome
 from envbuild.fleet.schedule import Crew, Lost, run_tasks
-from envbuild.fleet.sources import Source
+from envbuild.fleet.sources import Source, chunks
 from envbuild.fleet.work import (
     STAGE,
     Done,
@@ -33,7 +32,6 @@ from envbuild.reporter import SILENT, Reporter
 
 __all__ = ["FleetOptions", "check_fleet", "lock_fleet"]
 
-_CHUNK = 16  # models that are read in one task
 # A full disk, an index that is away, a worker that was lost.
 _PASSING = {OutputError.exit_code, IndexUnavailableError.exit_code, ToolError.exit_code}
 
@@ -155,7 +153,7 @@ class _Run:
     def _survey(self, sources: Sequence[Source]) -> dict[str, list[Surveyed]]:
         """The models to lock, by environment."""
         groups: dict[str, list[Surveyed]] = {}
-        tasks = (SurveyTask(job=self.job, sources=chunk) for chunk in _chunks(sources))
+        tasks = (SurveyTask(job=self.job, sources=chunk) for chunk in chunks(sources))
         read = 0
         self.reporter.step(f"reading {len(sources)} models")
         for task, result in run_tasks(survey, tasks, self.crew):
@@ -223,9 +221,3 @@ class _Run:
 def _may_pass(outcome: Outcome) -> bool:
     """Whether it failed for a reason that is not the model's: it is not the end of an upgrade."""
     return outcome.failure is not None and outcome.failure.exit_code in _PASSING
-
-
-def _chunks(sources: Sequence[Source]) -> Iterator[tuple[Source, ...]]:
-    every = iter(sources)
-    while chunk := tuple(islice(every, _CHUNK)):
-        yield chunk

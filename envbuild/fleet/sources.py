@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from envbuild.ambient import Ambient
@@ -17,6 +18,7 @@ from envbuild.redact import redact
 
 __all__ = [
     "Source",
+    "chunks",
     "distinct",
     "find_folders",
     "find_models",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _MODEL = "MLmodel"
+_CHUNK = 16
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _Wanted = Callable[[frozenset[str]], bool]  # by the names of a folder's files
 
@@ -100,6 +103,13 @@ def distinct(sources: Iterable[Source]) -> tuple[Source, ...]:
         for source in places.values()
     )
     return tuple(sorted(named, key=lambda source: source.name))
+
+
+def chunks(sources: Iterable[Source]) -> Iterator[tuple[Source, ...]]:
+    """As many at a time as are read in one task."""
+    every = iter(sources)
+    while chunk := tuple(islice(every, _CHUNK)):
+        yield chunk
 
 
 def gather(arguments: Iterable[str], *, ambient: Ambient, output: Path) -> tuple[Source, ...]:
