@@ -21,6 +21,7 @@ messages of exceptions, which may quote it. ``ENVBUILD_MAX_REQUEST_BYTES`` bound
 """
 
 import base64
+import collections
 import copy
 import datetime as dt
 import decimal
@@ -61,10 +62,13 @@ MAX_BYTES = int(os.environ.get("ENVBUILD_MAX_REQUEST_BYTES") or 100 * 1024 * 102
 MAX_PROBLEMS = 20
 MAX_PIECES = 50  # pandas warns of a table in more than 100, to which a model may add some
 MAX_DIMENSIONS = 32  # numpy before 2 has no more
+BOM = "\ufeff"
 TOO_DEEP = "the body is nested too deeply"
 # What the server logs of every answer, before the line with its status. It costs as much as
 # checking a row does.
 NO_NEWS = "run() output is HTTP Response"
+# In the path of every file of the server.
+SERVER = "azureml_inference_server_http"
 # How the names of mlflow's functions that check an input begin.
 MLFLOW_CHECKS = ("_enforce_", "_validate_prediction_input", "_validate_model_input")
 
@@ -80,7 +84,7 @@ def init():
     logging.getLogger("azmlinfsrv").addFilter(is_news)
     try:
         scorer = load(find_model(os.environ))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"cannot load the model: {type(error).__name__}: {error}"
         log(message)
         raise RuntimeError(message) from error
@@ -132,13 +136,24 @@ class Spot(NamedTuple):
     row: Any
 
 
+def shortlist(problems):
+    """As many problems as are told, in their order: the first of every field before any second."""
+    turns, told = [], collections.Counter()
+    for problem in problems:
+        label = problem.field.partition("[")[0]
+        turns.append(told[label])
+        told[label] += 1
+    chosen = sorted(range(len(problems)), key=turns.__getitem__)[:MAX_PROBLEMS]
+    return [problems[i] for i in sorted(chosen)]
+
+
 class RequestError(Exception):
     """An answer other than 200."""
 
     def __init__(self, message, problems=(), status=400, error_id=None):
         super().__init__(message)
         self.message = message
-        self.problems = problems[:MAX_PROBLEMS]
+        self.problems = shortlist(problems)
         self.status = status
         self.error_id = error_id
 
@@ -170,9 +185,11 @@ class Scorer:
             # mlflow before 2.6 knows no params, and its models have none in their signature.
             extra = {} if params is None else {"params": params}
             return encode(self.model.predict(data, **extra))
-        except (RequestError, TimeoutError):  # the server has its own answer to its alarm
+        except RequestError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if is_alarm(error):
+                raise
             raise worded(error) from error
 
     def enforce(self, body):
@@ -231,6 +248,12 @@ def check_once(model):
     signature = copy.copy(model.metadata.signature)
     signature.inputs = None
     model.metadata.signature = signature
+
+
+def is_alarm(error):
+    """Whether the server's own alarm went off while the model ran; it has its own answer to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, TimeoutError) and SERVER in frames[-1].filename
 
 
 def worded(error):
@@ -393,11 +416,15 @@ def openapi(signature):
     """Schema and example of ``input_data``, and of ``params`` where there are any, for OpenAPI."""
     described = {"input_data": openapi_input(signature)}
     if signature.params:
-        pairs = [
-            (field, (openapi_type(field.type)[0], field.default)) for field in signature.params
-        ]
-        described["params"] = openapi_object(pairs)
+        described["params"] = openapi_object([openapi_param(field) for field in signature.params])
     return described
+
+
+def openapi_param(field):
+    """A parameter, which nobody has to send, with its default for an example."""
+    schema, example = openapi_type(field.type)
+    default = example if field.default is None else field.default
+    return field._replace(required=False), (schema, default)
 
 
 def openapi_input(signature):
@@ -433,7 +460,7 @@ def openapi_type(type_):
 def openapi_object(pairs):
     """Schema and example of an object: each field with its own schema and example."""
     schema = {"type": "object", "properties": {f.label: inner for f, (inner, _) in pairs}}
-    required = [field.label for field, _ in pairs if field.required and field.default is None]
+    required = [field.label for field, _ in pairs if field.required]
     if required:
         schema["required"] = required
     return schema, {field.label: example for field, (_, example) in pairs}
@@ -496,18 +523,25 @@ def read_body(request):
     """The bytes of a body and its charset.
 
     Raises:
-        RequestError: it is too large, or not declared to be JSON.
+        RequestError: it is too large, cut short, or not declared to be JSON.
     """
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if request.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
         raise RequestError("send the body without Content-Encoding", status=415)
     if request.mimetype not in MEDIA_TYPES and not request.mimetype.endswith("+json"):
         raise RequestError("Content-Type must be application/json", status=415)
     length = request.content_length
-    if length is None:  # chunked
-        body = request.stream.read(MAX_BYTES + 1)
-        length = len(body)
-    else:
-        body = request.get_data(cache=False) if length <= MAX_BYTES else b""
+    try:
+        if length is None:  # chunked
+            body = request.stream.read(MAX_BYTES + 1)
+            length = len(body)
+        else:
+            body = request.get_data(cache=False) if length <= MAX_BYTES else b""
+    except TimeoutError:
+        raise
+    except Exception:  # each server has its own for a client that goes and for malformed chunks
+        raise RequestError(
+            "the body is cut short, or not in the chunks that it should be"
+        ) from None
     if length > MAX_BYTES:
         raise RequestError(f"the body is larger than {MAX_BYTES} bytes", status=413)
     return body, request.mimetype_params.get("charset")
@@ -532,8 +566,7 @@ def parse(body, charset=None):
     except UnicodeEncodeError:
         raise RequestError("the body has half a character: a surrogate without its pair") from None
     except json.JSONDecodeError as error:
-        at = f"line {error.lineno} column {error.colno}"
-        raise RequestError(f"the body is not JSON: {error.msg} at {at}") from None
+        raise RequestError(f"the body is not JSON: {error}") from None
     except ValueError:  # Python's own limit
         raise RequestError("the body has a number with too many digits") from None
 
@@ -545,7 +578,8 @@ def decode(body, charset):
         RequestError: it is not text in its charset.
     """
     try:
-        return body.decode(charset or json.detect_encoding(body))
+        text = body.decode(charset or json.detect_encoding(body))
+        return text[1:] if text.startswith(BOM) else text
     except LookupError:
         raise RequestError("the charset of Content-Type is unknown", status=415) from None
     except ValueError:  # UnicodeError; a charset with a NUL in it is another
@@ -635,11 +669,13 @@ def split_table(data):
     if not rows or not isinstance(rows, list):
         raise RequestError("data must be a list with at least one row")
     columns = transpose(rows)
-    if not is_list_of_labels(names, len(columns)) or len(set(names or ())) < len(names or ()):
+    is_named = is_list_of_labels(names, len(columns))
+    names = [str(name) for name in names] if is_named and names else None
+    if not is_named or len(set(names or ())) < len(names or ()):
         raise RequestError(f"columns must be a list of {len(columns)} names, each only once")
     if not is_list_of_labels(index, len(rows)):
         raise RequestError(f"index must be a list of {len(rows)} labels")
-    return Table(names and [str(name) for name in names], columns, index)
+    return Table(names, columns, index)
 
 
 def is_list_of_labels(labels, size):
@@ -844,8 +880,8 @@ def to_tensors(key, data, fields, problems):
     return {f.name: to_tensor(values, f, problems, is_cells=is_cells) for f, values in pairs}
 
 
-def to_tensor(data, field, problems, *, is_cells=False):
-    """A tensor with the dtype and shape of its field.
+def to_tensor(data, field, problems, *, is_cells=False, row=None):
+    """A tensor with the dtype and shape of its field; ``row`` is that of a part of a ragged one.
 
     The cells of a table may hold tensors flattened to one dimension, as in mlflow.
     """
@@ -854,20 +890,24 @@ def to_tensor(data, field, problems, *, is_cells=False):
     if shape is None and takes_all:
         flat, shape = data, (len(data),)
     if shape is None and -1 in field.shape[1:]:  # mlflow lets ragged arrays pass here
-        row = field._replace(shape=field.shape[1:])
-        return object_array([to_tensor(item, row, problems) for item in data])
+        inner, parts = field._replace(shape=field.shape[1:]), []
+        for i, item in enumerate(data):
+            part = inner._replace(name=f"{field.label}[{i}]")
+            parts.append(to_tensor(item, part, problems, row=i if row is None else row))
+        return object_array(parts)
     if is_cells and shape is not None and -1 not in field.shape[1:]:
         unflattened = shape[:1] + field.shape[1:]
         shape = unflattened if np.prod(unflattened) == len(flat) else shape
     if not shape or not (takes_all or fits(shape, field.shape)):
         expected = f"{field.type} of shape {list(field.shape)}"
         received = "lists of different lengths" if shape is None else f"shape {list(shape)}"
-        problems.append(Problem(field.label, None, expected, received))
+        problems.append(Problem(field.label, row, expected, received))
         return None
 
     def locate(i):
         place = [int(axis) for axis in np.unravel_index(i, shape)]
-        return Spot(field.label + "".join(f"[{axis}]" for axis in place), place[0])
+        path = field.label + "".join(f"[{axis}]" for axis in place)
+        return Spot(path, place[0] if row is None else row)
 
     array = convert(flat, field.type, problems, locate)
     return None if array is None else array.reshape(shape)
@@ -1055,6 +1095,18 @@ def to_texts(values, present, dtype):
     return np.array(values, dtype=dtype)
 
 
+def to_ascii(values, _present, dtype):
+    """Strings as bytes of numpy, which makes them of no others."""
+
+    def received(value):
+        if type(value) is not str:
+            return json_type(value)
+        return "string that is not ASCII" if max(value, default="") > "\x7f" else None
+
+    check(values, received)
+    return np.array(values, dtype=dtype)
+
+
 def to_bytes(values, _present, _dtype, *, nullable=False):
     """Bytes from base64, with or without line breaks."""
     wanted = {str, NoneType} if nullable else {str}
@@ -1132,7 +1184,7 @@ BY_KIND = {
     "u": to_integers,
     "f": to_floats,
     "U": to_texts,
-    "S": to_texts,
+    "S": to_ascii,
     "M": to_datetimes,
 }
 
@@ -1155,20 +1207,35 @@ def plain(value):
     for types, step in STEPS:
         if isinstance(value, types):
             return step(value)
-    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "M":
         return np.where(np.isnat(value), None, np.datetime_as_string(value)).tolist()
-    for method in ("toarray", "tolist", "model_dump"):  # scipy; numpy, torch and tf; pydantic
+    for method in METHODS:
         if hasattr(value, method):
             return getattr(value, method)()
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
     return list(value) if hasattr(value, "__iter__") else str(value)
 
 
+def records(table):
+    """A DataFrame or Series as a list of records; a name that comes again gets a number."""
+    table = pd.DataFrame(table)
+    names = list(table.columns)
+    if len(set(names)) < len(names):
+        before = [names[:i].count(name) for i, name in enumerate(names)]
+        names = [f"{name}.{count}" if count else name for name, count in zip(names, before)]
+        table = table.set_axis(names, axis=1)
+    return table.to_dict(orient="records")
+
+
+# Those of scipy; of numpy and torch; of tensorflow; of pydantic from version 2 on, and before.
+METHODS = ("toarray", "tolist", "numpy", "model_dump", "dict")
 STEPS = (
     ((str, int, float, list, dict, NoneType), lambda value: value),
-    ((pd.DataFrame, pd.Series), lambda value: pd.DataFrame(value).to_dict(orient="records")),
+    ((pd.DataFrame, pd.Series), records),
     ((dt.date, dt.time), lambda value: value.isoformat()),
-    ((bytes, bytearray), lambda value: base64.b64encode(value).decode("ascii")),
-    (decimal.Decimal, float),
+    ((bytes, bytearray, memoryview), lambda value: base64.b64encode(value).decode("ascii")),
+    ((decimal.Decimal, np.floating), float),
 )
 
 

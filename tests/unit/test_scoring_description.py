@@ -89,6 +89,7 @@ def test_params_have_their_defaults_for_an_example() -> None:
     params = [
         {"name": "heat", "type": "double", "default": 1.0, "shape": None},
         {"name": "stop", "type": "string", "default": ["."], "shape": [-1]},
+        {"name": "top", "type": "long", "default": None, "shape": None},
     ]
     assert described([column("long")], params=params)["params"] == (
         {
@@ -96,9 +97,10 @@ def test_params_have_their_defaults_for_an_example() -> None:
             "properties": {
                 "heat": {"type": "number", "format": "double"},
                 "stop": {"type": "array", "items": {"type": "string"}},
+                "top": {"type": "integer", "format": "int64"},
             },
         },
-        {"heat": 1.0, "stop": ["."]},
+        {"heat": 1.0, "stop": ["."], "top": 1},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tests.support.scoring import column, enforced, problems_of
+from tests.support.scoring import column, enforced, problems_of, tensor
 
 COLUMNS = [column("double", "a"), column("string", "b")]
 TABLE = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "y"]})
@@ -145,6 +145,10 @@ def test_an_optional_column_that_some_records_lack_is_null_there() -> None:
             ["columns must be a list of 2 names, each only once"],
         ),
         (
+            {"input_data": {"columns": [1, "1"], "data": ROWS}},
+            ["columns must be a list of 2 names, each only once"],
+        ),
+        (
             {"input_data": {"columns": ["a", ["b"]], "data": ROWS}},
             ["columns must be a list of 2 names, each only once"],
         ),
@@ -194,3 +198,15 @@ def test_at_most_twenty_problems_are_listed() -> None:
     assert len(problems_of([column("long")], {"input_data": ["x"] * 50})) == 20
     many = [column("long", f"c{i}") for i in range(50)]
     assert len(problems_of(many, {"input_data": {"z": 1}})) == 20
+
+
+def test_the_many_problems_of_one_field_do_not_hide_those_of_another() -> None:
+    inputs = [column("long", "a"), column("double", "c")]
+    told = problems_of(inputs, {"input_data": [["x", "y"]] * 30})
+    assert told == [
+        *[f"a[{i}]: long, string" for i in range(10)],
+        *[f"c[{i}]: double, string" for i in range(10)],
+    ]
+    tensors = [tensor("int64", (-1,), "x"), tensor("int64", (-1,), "y")]
+    told = problems_of(tensors, {"inputs": {"x": ["a"] * 50, "y": ["a"]}})
+    assert (len(told), told[-1]) == (20, "y[0][0]: int64, string")

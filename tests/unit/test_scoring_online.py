@@ -9,8 +9,12 @@ import json
 import logging
 import math
 import re
+import sys
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,6 +124,18 @@ def test_an_unknown_charset_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("model")
+def test_a_byte_order_mark_is_no_part_of_the_json_whatever_the_charset() -> None:
+    body = b"\xef\xbb\xbf" + GOOD
+    assert ask(body, content_type="application/json; charset=utf-8")[0] == 200
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+def test_a_body_may_be_said_to_be_as_it_is(coding: str) -> None:
+    assert ask(GOOD, Content_Encoding=coding)[0] == 200
+
+
+@pytest.mark.usefixtures("model")
 def test_a_compressed_body_is_refused() -> None:
     wanted = (415, "send the body without Content-Encoding")
     assert message(GOOD, Content_Encoding="gzip") == wanted
@@ -147,13 +163,43 @@ def test_a_body_over_the_limit_is_refused(announce: bool, monkeypatch: pytest.Mo
     assert ask(GOOD, announce=announce)[0] == 200
 
 
+class CutShort(FakeRequest):
+    """A request whose client goes away, or sends chunks that are none."""
+
+    def get_data(self, *, cache: bool) -> bytes:
+        raise self.error
+
+    @property
+    def stream(self) -> Any:
+        raise self.error
+
+    @stream.setter
+    def stream(self, value: object) -> None:
+        pass
+
+    error: Exception = OSError("no more data")
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("announce", [True, False])
+def test_a_body_that_cannot_be_read_to_its_end_is_the_clients_fault(
+    announce: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = online().run(CutShort(GOOD, announce=announce))
+    words = "the body is cut short, or not in the chunks that it should be"
+    assert (answer.status, json.loads(answer.text)) == (400, {"error": {"message": words}})
+    monkeypatch.setattr(CutShort, "error", TimeoutError())
+    with pytest.raises(TimeoutError):  # the server's alarm
+        online().run(CutShort(GOOD, announce=announce))
+
+
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
     ("body", "words"),
     [
         (b"", "the body is empty"),
         (b" \n", "the body is empty"),
-        (b'{"input_data": [1,]}', r"the body is not JSON: .* at line 1 column \d+"),
+        (b'{"input_data": [1,]}', r"the body is not JSON: .*: line 1 column \d+ \(char \d+\)"),
         (b"\xff\xfe\xfa", "the body is not utf-16 text"),
         (b'{"input_data": "\xfc"}', "the body is not utf-8 text"),
         (b'{"inputs": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "the body is nested too deeply"),
@@ -334,9 +380,32 @@ def test_the_messages_of_a_failure_are_logged_when_allowed(
 
 
 def test_the_alarm_of_the_server_is_left_to_it(model: FakeModel) -> None:
-    model.prediction = failing(TimeoutError())
+    alarm: dict[str, Any] = {}
+    source = "def ring(data):\n    raise TimeoutError\n"
+    exec(compile(source, "azureml_inference_server_http/server/utils.py", "exec"), alarm)
+    model.prediction = alarm["ring"]
     with pytest.raises(TimeoutError):
         ask(GOOD)
+
+
+@pytest.mark.usefixtures("capsys")
+@pytest.mark.parametrize("error", [TimeoutError("secret"), SystemExit(3)])
+def test_a_model_that_times_out_or_exits_has_failed_as_any_other(
+    error: BaseException, model: FakeModel
+) -> None:
+    model.prediction = failing(error)
+    status, answer = ask(GOOD)
+    assert isinstance(answer, dict)
+    assert (status, set(answer["error"])) == (500, {"message", "id"})
+
+
+def test_a_model_that_exits_while_it_is_loaded_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(online(), "find_model", lambda environ: sys.exit("no licence"))
+    with pytest.raises(RuntimeError):
+        online().init()
+    assert capsys.readouterr().err == "score: cannot load the model: SystemExit: no licence\n"
 
 
 @pytest.mark.usefixtures("capsys")
@@ -353,6 +422,28 @@ def test_a_prediction_that_json_cannot_hold_is_a_failure(model: FakeModel) -> No
 class Pydantic:
     def model_dump(self) -> dict[str, object]:
         return {"n": 1}
+
+
+class OldPydantic:
+    def dict(self) -> dict[str, object]:
+        return {"n": 1}
+
+    def __iter__(self) -> Iterator[object]:
+        return iter([("n", 1)])
+
+
+class Tensorflow:
+    def numpy(self) -> object:
+        return np.array([1.5])
+
+    def __iter__(self) -> Iterator[object]:
+        raise TypeError
+
+
+@dataclass
+class Answer:
+    label: str
+    scores: object
 
 
 class Torch:
@@ -406,6 +497,16 @@ class Sparse:
         ((n for n in (1, 2)), [1, 2]),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (Pydantic(), {"n": 1}),
+        (OldPydantic(), {"n": 1}),
+        (Tensorflow(), [1.5]),
+        ([Answer("a", np.array([1.0]))], [{"label": "a", "scores": [1.0]}]),
+        (np.array([np.longdouble(1.5), 2]), [1.5, 2.0]),
+        (memoryview(b"hello"), "aGVsbG8="),
+        (pd.to_datetime(["2020-01-02"], utc=True), ["2020-01-02T00:00:00+00:00"]),
+        (
+            pd.DataFrame([[1, 2, 3]], columns=["y", "x", "y"]),
+            [{"y": 1, "x": 2, "y.1": 3}],
+        ),
         (Torch(), [1.5]),
         (Sparse(), [[0, 1]]),
     ],

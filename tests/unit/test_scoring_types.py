@@ -439,7 +439,21 @@ def test_a_ragged_tensor_is_an_array_of_arrays_where_the_inner_length_is_open() 
         ),
         (tensor("str", (-1,)), ["a", 1], ["input[1][1]: str, integer"]),
         (tensor("float16", (-1,)), [1e6], ["input[0][0]: float16, number out of range"]),
-        (tensor("float32", (-1, -1)), [[1], [2, "x"]], ["input[1][1]: float32, string"]),
+        (
+            tensor("float32", (-1, -1)),
+            [[1], [2, 3], [4, "x"]],
+            ["input[2][1][2]: float32, string"],
+        ),
+        (
+            tensor("float32", (-1, -1, 2)),
+            [[[1, 2]], [[1, 2], [3, 4]], [[1, 2, 3]]],
+            ["input[2][2]: float32 of shape [-1, 2], shape [1, 3]"],
+        ),
+        (
+            tensor("bytes", (-1,)),
+            ["a", "é", 1],
+            ["input[1][1]: bytes, string that is not ASCII", "input[2][2]: bytes, integer"],
+        ),
     ],
 )
 def test_a_tensor_is_strict_in_dtype_and_shape(
