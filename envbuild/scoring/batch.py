@@ -10,11 +10,12 @@ Read are ``.csv`` (also ``.csv.gz``), ``.parquet`` (``.pqt``) and JSON lines (``
 Columns get the types of the model's signature. Files by rows are read ``ENVBUILD_BATCH_ROWS``
 (10000) at a time.
 
-The result is a table with one row for each input row: ``file``, ``row`` (from 0) and what the model
-says: the columns of a DataFrame, else ``prediction``, or ``prediction_0``, ``prediction_1`` ... for
-two-dimensional arrays. A file that cannot be read or scored gives no row at all; it is named on
-stderr, and the others go on, up to ``ENVBUILD_MAX_BAD_FILES`` of them if that is set. Values of the
-input are not logged unless ``ENVBUILD_LOG_MESSAGES=1`` allows the messages of all exceptions.
+The result is a table with one row for each input row: ``file`` (its name, or as many folders with
+it as ``ENVBUILD_BATCH_FOLDERS`` says), ``row`` (from 0) and what the model says: the columns of a
+DataFrame, else ``prediction``, or ``prediction_0``, ``prediction_1`` ... for two-dimensional
+arrays. A file that cannot be read or scored gives no row at all; it is named on stderr, and the
+others go on, up to ``ENVBUILD_MAX_BAD_FILES`` of them if that is set. Values of the input are not
+logged unless ``ENVBUILD_LOG_MESSAGES=1`` allows the messages of all exceptions.
 
 The model is looked for in ``AZUREML_MODEL_DIR`` (in the folder that ``MLFLOW_MODEL_FOLDER`` names,
 else wherever the MLmodel file is, up to three folders down), then in ``ENVBUILD_MODEL_DIR``, then
@@ -23,10 +24,11 @@ in ``/opt/model``. MLflow's tracing is off unless ``MLFLOW_TRACKING_URI`` names 
 
 import argparse
 import base64
-import binascii
 import itertools
 import json
+import numbers
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -45,9 +47,11 @@ BAKED_IN = "/opt/model"
 SEARCH_DEPTH = 3
 ROWS = int(os.environ.get("ENVBUILD_BATCH_ROWS") or 10_000)
 MAX_BAD_FILES = int(os.environ.get("ENVBUILD_MAX_BAD_FILES") or -1)
+FOLDERS = int(os.environ.get("ENVBUILD_BATCH_FOLDERS") or 0)
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 # How pillow calls the pixels of an image with that many channels.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 
 scorer = None
 
@@ -55,9 +59,18 @@ scorer = None
 def init():
     """Load the model; called by the endpoint once in every process."""
     global scorer  # noqa: PLW0603 - the endpoint knows this script by two functions only
+    scorer = begin(usual_places(os.environ))
+
+
+def begin(places):
+    """The scorer of the model in one of these places.
+
+    Raises:
+        RuntimeError: there is none, or it cannot be loaded; the log has the same in one line.
+    """
     try:
-        scorer = load(find_model(usual_places(os.environ)))
-    except Exception as error:
+        return load(find_model(places))
+    except (Exception, SystemExit) as error:
         message = f"cannot load the model: {type(error).__name__}: {error}"
         log(message)
         raise RuntimeError(message) from error
@@ -70,28 +83,43 @@ def run(mini_batch):
 
 
 def main(argv=None):
-    """Score a folder or a file from the command line; 1 when a file failed."""
+    """Score a folder or a file from the command line; 1 when a file failed, 2 without a model."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("input", help="a file, or a folder with files at any depth")
     parser.add_argument("-o", "--output", default="predictions.csv", help="a CSV file to write")
     parser.add_argument("--model", help="the folder of the model (default: as on the endpoint)")
     options = parser.parse_args(argv)
-    made = load(find_model([options.model] if options.model else usual_places(os.environ)))
+    try:
+        made = begin([options.model] if options.model else usual_places(os.environ))
+    except RuntimeError:
+        return 2
+    root = options.input if os.path.isdir(options.input) else os.path.dirname(options.input)
+    columns = []
     with open(options.output, "w", encoding="utf-8", newline="") as file:
         for path in files_in(options.input):
-            write(made, path, file)
+            if os.path.realpath(path) != os.path.realpath(options.output):
+                write(made, path, os.path.relpath(path, root or "."), file, columns)
     return 1 if made.bad_files else 0
 
 
-def write(made, path, file):
-    """Append the predictions for a file as they come; take them back when any part of it fails."""
+def write(made, path, name, file, columns):
+    """Append the predictions for a file as they come; take them back when any part of it fails.
+
+    ``columns`` are those of what was written before, none at first.
+    """
     start = file.tell()
     try:
-        for table in made.predict(path):
-            table.to_csv(file, index=False, header=not file.tell())
-    except Exception as error:
+        for table in made.predict(path, name):
+            found = list(table.columns)
+            if columns and sorted(map(str, found)) != sorted(map(str, columns)):
+                raise InputError(f"the model answers with other columns than {columns} before")
+            ordered = table if found == columns or not columns else table[columns]
+            ordered.to_csv(file, index=False, header=not file.tell())
+            columns[:] = columns or found
+    except (Exception, SystemExit) as error:
         file.seek(start)
         file.truncate()
+        columns[:] = columns if start else []
         made.report(path, error)
 
 
@@ -123,7 +151,7 @@ HARMLESS = (
     OSError,
     EOFError,
     zlib.error,
-    UnicodeDecodeError,
+    UnicodeError,
     pd.errors.ParserError,
     pd.errors.EmptyDataError,
 )
@@ -144,17 +172,17 @@ class Scorer:
             RuntimeError: more files failed than are allowed.
         """
         try:
-            return list(self.predict(path))
-        except Exception as error:
+            return list(self.predict(path, os.sep.join(path.split(os.sep)[-1 - FOLDERS :])))
+        except (Exception, SystemExit) as error:
             self.report(path, error)
             return []
 
-    def predict(self, path):
+    def predict(self, path, name):
         """The predictions for a file, one chunk of rows after the other."""
         done = 0
         for chunk in read(path, self.fields):
             rows = len(chunk)
-            yield to_table(self.model.predict(chunk), os.path.basename(path), done, rows)
+            yield to_table(self.model.predict(chunk), name, done, rows)
             done += rows
 
     def report(self, path, error):
@@ -276,7 +304,7 @@ def read(path, fields):
     if name.endswith(".txt"):
         return iter([read_text(path, fields)])
     if name.endswith(".npy"):
-        return read_array(path)
+        return (shaped_array(chunk, fields) for chunk in read_array(path))
     for endings, reader in TABLES:
         if name.endswith(endings):
             return (shaped(chunk, fields) for chunk in numbered(reader(path, fields)))
@@ -295,7 +323,13 @@ def numbered(chunks):
 
 def read_csv(path, fields):
     """The rows of a CSV file with a header, as pandas reads them; text only where it is meant."""
-    text = {str(field.name): str for field in fields if field.type in ("string", "binary")}
+    header = list(pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0])
+    names = [str(field.name) for field in fields if field.name is not None]
+    twice = [name for name in names if header.count(name) > 1]  # pandas would rename one of them
+    if twice:
+        raise InputError("columns that are there twice: " + ", ".join(twice))
+    columns = zip(fields, names or header)
+    text = {name: str for field, name in columns if field.type in ("string", "binary")}
     with closing(pd.read_csv(path, chunksize=ROWS, dtype=text, low_memory=False)) as chunks:
         for chunk in chunks:
             # pandas takes a first value without a name in the header for a label.
@@ -317,19 +351,27 @@ def read_parquet(path, fields):
     wanted = {str(field.name) for field in fields if field.name is not None}
     columns = [name for name in file.schema_arrow.names if name in wanted] if wanted else None
     for batch in file.iter_batches(batch_size=ROWS, columns=columns):
-        yield batch.to_pandas()
+        # As floats, which pandas has for integers beside null, large ones would be others.
+        yield batch.to_pandas(integer_object_nulls=is_table(fields))
 
 
-def read_json_lines(path, _fields):
+def read_json_lines(path, fields):
     """The records of a file with one JSON object in each line, or with one list of them."""
+    required = [str(field.name) for field in fields if field.required and field.name is not None]
     with open(path, encoding="utf-8-sig") as file:
         start = file.read(1024).lstrip()[:1]
         file.seek(0)
-        records = iter(json.load(file)) if start == "[" else json_lines(file)
-        for chunk in iter(lambda: list(itertools.islice(records, ROWS)), []):
-            if set(map(type, chunk)) != {dict}:
-                raise InputError("not every record is a JSON object")
-            yield pd.DataFrame(chunk)
+        rows = enumerate(json_list(file) if start == "[" else json_lines(file))
+        for chunk in iter(lambda: list(itertools.islice(rows, ROWS)), []):
+            for row, record in chunk:
+                if not isinstance(record, dict):
+                    raise InputError("not every record is a JSON object")
+                missing = [name for name in required if name not in record]
+                if missing:
+                    raise InputError(f"row {row}: missing columns: " + ", ".join(missing))
+            # Pandas would make floats of integers beside a float.
+            dtype = object if is_table(fields) else None
+            yield pd.DataFrame([record for _, record in chunk], dtype=dtype)
 
 
 def json_lines(file):
@@ -338,8 +380,18 @@ def json_lines(file):
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise InputError(f"line {number} is not JSON") from None
+
+
+def json_list(file):
+    """The JSON values in the one list that a file is."""
+    try:
+        return json.load(file)
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise InputError("nested too deeply") from None
 
 
 def read_array(path):
@@ -378,14 +430,14 @@ def pixels(path, field):
     first = len(shape) == 3 and shape[0] in MODES and shape[2] not in MODES
     channels = (shape[0] if first else shape[2]) if len(shape) == 3 else 1
     with Image.open(path) as image:
-        array = np.asarray(image.convert(MODES[channels]) if channels in MODES else image)
+        # Of more than 8 bits; pillow would cut its values off at 255.
+        is_deep = image.mode[0] in "IF"
+        as_it_is = is_deep or channels not in MODES
+        array = np.asarray(image if as_it_is else image.convert(MODES[channels]))
     if len(shape) == 3 and array.ndim == 2:
         array = array[:, :, np.newaxis]
     array = np.moveaxis(array, -1, 0) if first else array
-    if any(want not in (-1, size) for want, size in zip(shape, array.shape)):
-        raise InputError(f"the image has the shape {list(array.shape)}, not {list(shape)}")
-    tensor = array[np.newaxis].astype(field.type)
-    return tensor if field.name is None else Named({field.name: tensor})
+    return to_tensor(array[np.newaxis], field)
 
 
 class Named(dict):
@@ -416,6 +468,11 @@ TABLES = (
 # --- by the signature --------------------------------------------------------------------------
 
 
+def is_table(fields):
+    """Whether a signature has columns."""
+    return bool(fields) and fields[0].shape is None
+
+
 def shaped(chunk, fields):
     """A table with the columns and types of the signature; what is left is up to mlflow.
 
@@ -424,10 +481,9 @@ def shaped(chunk, fields):
     """
     if not fields or (fields[0].shape is not None and fields[0].name is not None):
         return chunk
-    if fields[0].shape is not None:
+    if not is_table(fields):
         values = chunk.to_numpy()
-        widen = values.dtype.kind in "iuf" and np.dtype(fields[0].type).kind == "f"
-        return values.astype(fields[0].type) if widen else values
+        return to_tensor(values, fields[0], rounds=True)  # text has no precision of its own
     if fields[0].name is not None:
         found = {str(name): name for name in chunk.columns}
         missing = [str(f.name) for f in fields if f.required and str(f.name) not in found]
@@ -436,20 +492,75 @@ def shaped(chunk, fields):
         fields = [field for field in fields if str(field.name) in found]
         chunk = chunk[[found[str(field.name)] for field in fields]]
         chunk.columns = [field.name for field in fields]
+    elif len(chunk.columns) < len(fields):
+        raise InputError(f"the signature has {len(fields)} columns, the file {len(chunk.columns)}")
     typed = {name: to_type(chunk[name], field.type) for name, field in zip(chunk.columns, fields)}
     return pd.DataFrame(typed, index=chunk.index)
 
 
+def shaped_array(chunk, fields):
+    """An array as the model takes it: as its one tensor, or as its columns by position."""
+    if not fields or (not is_table(fields) and len(fields) > 1):
+        return chunk
+    if not is_table(fields):
+        return to_tensor(chunk, fields[0])
+    if chunk.ndim > 2:
+        raise InputError(f"an array of {chunk.ndim} dimensions, the signature has columns")
+    table = pd.DataFrame(chunk)
+    if chunk.dtype.names is None and len(table.columns) == len(fields):
+        table.columns = [i if field.name is None else field.name for i, field in enumerate(fields)]
+    return shaped(table, fields)
+
+
+def to_tensor(array, field, *, rounds=False):
+    """An array as the tensor of a field, if it has its shape, and if that changes no value.
+
+    With ``rounds``, real numbers may lose digits.
+    """
+    dtype, shape = np.dtype(field.type), list(array.shape)
+    odd = any(want not in (-1, size) for size, want in zip(shape, field.shape))
+    takes_all = dtype.kind == "O" and field.shape == (-1,)
+    if not takes_all and (odd or len(shape) != len(field.shape)):
+        raise InputError(f"the shape is {shape}, not {list(field.shape)}")
+    if dtype.kind in "biufMO" and array.dtype != dtype:
+        with np.errstate(all="ignore"):
+            cast = array.astype(dtype) if dtype.kind == "O" else in_dtype(array, dtype, rounds)
+        if cast is None:
+            raise InputError(f"the values are {array.dtype}, which {dtype} does not hold")
+        array = cast
+    return array if field.name is None else Named({field.name: array})
+
+
+def in_dtype(array, dtype, rounds):
+    """An array in another dtype; None where that changes a value."""
+    kinds = (array.dtype.kind, dtype.kind)
+    if array.dtype.newbyteorder("=") == dtype:
+        return array.astype(dtype)
+    if kinds == ("f", "f") and rounds:
+        cast = array.astype(dtype)
+        return cast if (np.isinf(cast) == np.isinf(array)).all() else None
+    if kinds[0] in "iu" and kinds[1] in "iuf":
+        cast = array.astype(dtype)
+        is_same = (cast.astype(array.dtype) == array) & ((cast < 0) == (array < 0))
+        return cast if is_same.all() else None
+    return None
+
+
 def to_type(values, type_):
     """A column in a type of the signature, where that changes no value."""
+    if str(values.dtype) == "category":
+        values = values.astype(object)
     if type_ in NUMBERS:
         return to_numbers(values, np.dtype(NUMBERS[type_]))
+    values = values.infer_objects()
     if type_ == "datetime":
         return to_datetimes(values)
     if type_ == "binary":
-        return values.map(decoded)
+        read = values.map(decoded)
+        refuse(values, read.isna() & values.notna(), "not base64")
+        return read
     if type_ in ("string", "boolean") and pd.api.types.infer_dtype(values, skipna=True) not in (
-        *(type_, "empty", "categorical"),
+        *(type_, "empty"),
     ):
         meant = values.map(lambda value: isinstance(value, str if type_ == "string" else bool))
         refuse(values, ~meant & values.notna(), "not a " + type_)
@@ -459,16 +570,13 @@ def to_type(values, type_):
 def to_numbers(values, dtype):
     """Numbers; integers only from integers, and as floats only if those are exactly the same."""
     if values.dtype.kind not in "iuf":
-        text = values.map(lambda value: isinstance(value, (str, bool)))
-        numbers = pd.to_numeric(values, errors="coerce")
-        refuse(values, numbers.isna() & values.notna(), "not a number")
-        refuse(values, text, "not a number, but written like one")
-        values = numbers
+        return from_objects(values, dtype)
     if dtype.kind == "i" and values.dtype.kind == "f":
         refuse(values, values.isna(), "missing, which an integer cannot be")
         refuse(values, values.abs() >= 2**63, "out of range")
         refuse(values, values % 1 != 0, "not an integer")
-        refuse(values, values.notna(), "an integer, but written as a float")
+        if len(values):  # which of them it is cannot be seen any more
+            raise InputError(f"column {values.name}: an integer, but written as a float")
     with np.errstate(over="ignore"):
         converted = values.astype(dtype)
     if values.dtype.kind in "iu" and values.dtype != dtype:
@@ -477,27 +585,85 @@ def to_numbers(values, dtype):
     return converted
 
 
+def from_objects(values, dtype):
+    """Numbers from objects of Python, each of which is looked at by itself."""
+    refuse(values, ~values.map(reads_as_number) & values.notna(), "not a number")
+    is_text = values.map(lambda value: isinstance(value, (str, bytes, bool)))
+    refuse(values, is_text, "not a number, but written like one")
+    if dtype.kind == "i":
+        refuse(values, values.isna(), "missing, which an integer cannot be")
+        refuse(values, values.map(lambda value: value % 1 != 0), "not an integer")
+        is_whole = values.map(lambda value: isinstance(value, numbers.Integral))
+        refuse(values, ~is_whole, "an integer, but written as a float")
+    with np.errstate(over="ignore"):
+        refuse(values, ~values.map(lambda value: is_held(value, dtype)), "out of range")
+        return values.astype("float64" if dtype.kind == "f" else dtype).astype(dtype)
+
+
+def reads_as_number(value):
+    """Whether a value is a number, or the text of one."""
+    try:
+        return isinstance(value, (str, bytes, numbers.Number)) and float(value) is not None
+    except OverflowError:
+        return True
+    except (TypeError, ValueError):
+        return False
+
+
+def is_held(value, dtype):
+    """Whether a dtype has the very same integer, and something near any other number."""
+    try:
+        held = dtype.type(value)
+    except (TypeError, OverflowError):  # None is no number, and an integer may be too large
+        return value is None
+    if isinstance(value, numbers.Integral):
+        return int(held) == value if np.isfinite(held) else False
+    return not np.isinf(held) or bool(np.isinf(float(value)))
+
+
 def to_datetimes(values):
     """Dates to the nanosecond, without time zone."""
-    if values.dtype.kind in "biuf":
-        refuse(values, values.notna(), "not a date")
+    is_number = values.map(lambda value: isinstance(value, numbers.Real))
+    refuse(values, is_number & values.notna(), "not a date")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        parsed = pd.to_datetime(values, errors="coerce")
-    refuse(values, parsed.isna() & values.notna(), "not a date, or not written as the first one is")
-    if parsed.dtype.kind != "M" or getattr(parsed.dtype, "tz", None) is not None:
-        refuse(values, values.notna(), "a date with a time zone")
-    return parsed.astype("datetime64[ns]")
+        try:
+            parsed = pd.to_datetime(values)
+            if parsed.dtype.str[:3] == "<M8":
+                return parsed.astype("datetime64[ns]")
+        except (AttributeError, ValueError, TypeError, OverflowError):
+            pass  # a row is wrong, or the rows are written in different ways
+        faults = values.map(date_fault)
+        for fault in faults.dropna().unique():
+            refuse(values, faults == fault, fault)
+        # Others may have the day first in one row and the month in the next.
+        is_iso = values.map(lambda value: not isinstance(value, str) or bool(ISO.fullmatch(value)))
+        refuse(values, ~is_iso, "a date that is not written as the others are")
+        stamps = [pd.Timestamp(value).to_datetime64() for value in values]
+        return pd.Series(stamps, values.index, "datetime64[ns]")
+
+
+def date_fault(value):
+    """What is wrong with a date, None for nothing."""
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError, OverflowError):
+        return "not a date"
+    if stamp is pd.NaT:
+        return None
+    if stamp.tzinfo is not None:
+        return "a date with a time zone"
+    return None if pd.Timestamp.min < stamp < pd.Timestamp.max else "a date out of range"
 
 
 def decoded(value):
-    """Bytes from base64; what is not text stays as it is."""
-    if not isinstance(value, str):
+    """Bytes as they are, or from base64; None for what is neither."""
+    if isinstance(value, bytes):
         return value
     try:
         return base64.b64decode("".join(value.split()), validate=True)
-    except (ValueError, binascii.Error):
-        raise InputError("a binary column holds text that is not base64") from None
+    except (AttributeError, ValueError):
+        return None
 
 
 def refuse(values, wrong, words):
@@ -524,6 +690,13 @@ def to_table(prediction, file, start, rows):
 
 def plain_table(prediction):
     """Predictions of any kind as a new table."""
+    table = any_table(prediction)
+    # CSV would have the bytes of Python's own notation.
+    return table.apply(lambda column: column.map(to_text) if column.dtype == object else column)
+
+
+def any_table(prediction):
+    """Predictions of any kind as a table, which may be the model's own."""
     if hasattr(prediction, "toarray"):  # scipy's sparse matrices
         prediction = prediction.toarray()
     if isinstance(prediction, pd.DataFrame):
@@ -540,11 +713,15 @@ def plain_table(prediction):
 
 
 def listed(prediction):
-    """Predictions as a list; a single one is a list of one, and bytes become base64."""
+    """Predictions as a list; a single one is a list of one."""
     values = prediction.tolist() if hasattr(prediction, "tolist") else prediction
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        values = [values]
-    return [base64.b64encode(v).decode() if isinstance(v, bytes) else v for v in values]
+    is_one = isinstance(values, (str, bytes)) or not hasattr(values, "__iter__")
+    return [values] if is_one else list(values)
+
+
+def to_text(value):
+    """Bytes as base64, all else as it is."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

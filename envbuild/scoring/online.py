@@ -1146,9 +1146,11 @@ def to_datetimes(values, present, dtype):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            parsed = pd.to_datetime(pd.Series(values, dtype=object))
-            if present <= {str, NoneType} and parsed.dtype.str[:3] == "<M8":
-                return parsed.astype(dtype).values
+            # Of integers beside text, pandas 1.3 makes a RuntimeError.
+            if present <= {str, NoneType}:
+                parsed = pd.to_datetime(pd.Series(values, dtype=object))
+                if parsed.dtype.str[:3] == "<M8":
+                    return parsed.astype(dtype).values
         except (AttributeError, ValueError, TypeError, OverflowError):
             pass  # a row is wrong, or the rows are written in different ways
         check(values, received)

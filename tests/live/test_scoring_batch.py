@@ -38,6 +38,11 @@ MEANS = """
 def predict(self, context, data):
     return data.mean(axis=(2, 3))
 """
+GREY = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, 2]}}]
+MEAN = """
+def predict(self, context, data):
+    return data.mean(axis=(1, 2))
+"""
 TEXT = [{"type": "string", "name": "text"}]
 LENGTHS = """
 def predict(self, context, data):
@@ -54,7 +59,7 @@ os.makedirs("data/more")
 table = pd.DataFrame({"unused": 1, "text": ["007", "1"], "real": [0, 1], "whole": [1, 2]})
 table["when"] = pd.Timestamp(2020, 1, 2)
 table.to_csv("data/a.csv", index=False)
-table.to_parquet("data/b.parquet")
+table.astype({"text": "category"}).to_parquet("data/b.parquet")
 table["when"] = "2020-01-02T00:00:00"
 table.to_json("data/more/c.jsonl", orient="records", lines=True)
 table.drop(columns="text").to_csv("data/bad.csv", index=False)
@@ -100,6 +105,7 @@ os.makedirs("images")
 Image.new("RGB", (3, 2), (10, 20, 30)).save("images/a.png")
 Image.new("L", (4, 2), 7).save("images/b.bmp")
 Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save("images/c.tiff")
+Image.fromarray(np.full((2, 2), 40000, dtype="uint16")).save("images/deep.png")
 Image.new("RGB", (3, 3)).save("images/tall.png")
 with open("images/broken.jpg", "w") as file:
     file.write("no image")
@@ -129,6 +135,7 @@ def environment(
     made = make_environment(root, interpreter(minor), ENVIRONMENTS[minor])
     made.save_model("table", TABLE, SUM)
     made.save_model("image", IMAGE, MEANS)
+    made.save_model("grey", GREY, MEAN)
     made.save_model("text", TEXT, LENGTHS)
     shutil.rmtree(made.folder / "mlruns", ignore_errors=True)  # saving made it
     done = made.run("-c", MAKE_DATA)
@@ -152,10 +159,10 @@ def test_a_folder_of_tables_is_scored(environment: Environment) -> None:
         "e.csv.gz,0,8.0",
         "f.ndjson,0,8.0",
         "g.pqt,0,8.0",
-        "c.jsonl,0,8.0",
-        "c.jsonl,1,4.0",
-        "d.json,0,8.0",
-        "d.json,1,4.0",
+        "more/c.jsonl,0,8.0",
+        "more/c.jsonl,1,4.0",
+        "more/d.json,0,8.0",
+        "more/d.json,1,4.0",
     ]
     assert done.returncode == 1
     assert not (environment.folder / "mlruns").exists()
@@ -219,10 +226,23 @@ def test_a_folder_of_images_is_scored(environment: Environment) -> None:
         "c.tiff,0,1.0,2.0,3.0",
     ]
     assert done.returncode == 1
-    _, broken, tall = complaints(done.stderr)
+    _, broken, deep, tall = complaints(done.stderr)
     assert broken.startswith("score: images/broken.jpg: UnidentifiedImageError: ")
-    wanted = "the image has the shape [3, 3, 3], not [3, 2, -1]"
-    assert tall == f"score: images/tall.png: InputError: {wanted}"
+    wanted = "not [-1, 3, 2, -1]"
+    assert deep == f"score: images/deep.png: InputError: the shape is [1, 1, 2, 2], {wanted}"
+    assert tall == f"score: images/tall.png: InputError: the shape is [1, 3, 3, 3], {wanted}"
+
+
+def test_an_image_of_more_than_8_bits_keeps_its_values(environment: Environment) -> None:
+    folder = environment.folder / "deep"
+    folder.mkdir()
+    shutil.copy(environment.folder / "images" / "deep.png", folder)
+    done = environment.run(SCRIPT, "deep", "--model", "grey", "-o", "deep.csv")
+    assert done.returncode == 0, done.stderr
+    assert (environment.folder / "deep.csv").read_text().splitlines() == [
+        "file,row,prediction",
+        "deep.png,0,40000.0",
+    ]
 
 
 def test_the_endpoint_gets_one_row_for_each_that_succeeded(environment: Environment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,22 @@ def test_too_many_bad_files_end_the_batch(monkeypatch: pytest.MonkeyPatch) -> No
         batch().run(["gone too"])
 
 
+def test_a_model_that_exits_fails_on_its_file_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(data: Any) -> object:
+        return sys.exit(3) if data["real"][0] == 1 else total(data)
+
+    serving(monkeypatch, predict=predict)
+    paths = [put("a.csv", "real,whole\n1,1\n"), put("b.csv", "real,whole\n2,2\n")]
+    assert results(*paths) == [["b.csv", 0, 4.0]]
+
+
+def test_as_many_folders_are_named_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    serving(monkeypatch)
+    monkeypatch.setattr(batch(), "FOLDERS", 1)
+    paths = [put(f"in/{day}/data.csv", "real,whole\n1,1\n") for day in ("mon", "tue")]
+    assert results(*paths) == [["mon/data.csv", 0, 2.0], ["tue/data.csv", 0, 2.0]]
+
+
 @pytest.mark.parametrize("content", ["real,whole\n", ""])
 def test_a_file_without_rows_gives_none(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = serving(monkeypatch)
@@ -228,13 +245,14 @@ def test_an_empty_cell_is_a_missing_value(type_: str, monkeypatch: pytest.Monkey
         ("integer", "3000000000", "out of range"),
         ("long", "", "missing, which an integer cannot be"),
         ("long", "2.5", "not an integer"),
-        ("long", "2.0", "an integer, but written as a float"),
         ("long", "x", "not a number"),
         ("long", "99999999999999999999", "out of range"),
         ("double", "x", "not a number"),
         ("double", "9007199254740993", "out of range"),
         ("float", "1e39", "out of range"),
-        ("datetime", "x", "not a date, or not written as the first one is"),
+        ("datetime", "x", "not a date"),
+        ("datetime", "9999-12-31", "a date out of range"),
+        ("binary", "secret!", "not base64"),
         ("datetime", "20200102", "not a date"),
         ("datetime", "2020-01-02T00:00:00Z", "a date with a time zone"),
     ],
@@ -283,12 +301,76 @@ def test_strings_and_booleans_are_what_json_calls_so(
     assert said == f"InputError: column c, row 3: not a {type_}"
 
 
-def test_text_that_is_not_base64_is_told(
+def test_which_integer_of_a_csv_is_written_as_a_float_cannot_be_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    serving(monkeypatch, [column("binary")])
-    said = complaint("a.csv", "c\nsecret!\n", capsys)
-    assert said == "InputError: a binary column holds text that is not base64"
+    serving(monkeypatch, [column("long")])
+    said = complaint("a.csv", "c,z\n1,1\n2.0,1\n", capsys)
+    assert said == "InputError: column c: an integer, but written as a float"
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "words"),
+    [
+        ("long", "2.0", "an integer, but written as a float"),
+        ("long", "2.5", "not an integer"),
+        ("long", "null", "missing, which an integer cannot be"),
+        ("long", str(2**63), "out of range"),
+        ("long", "1" + "0" * 400, "out of range"),
+        ("double", "1" + "0" * 400, "out of range"),
+        ("double", str(2**53 + 1), "out of range"),
+        ("float", str(2**24 + 1), "out of range"),
+        ("float", "1e39", "out of range"),
+        ("double", "[1]", "not a number"),
+        ("double", "true", "not a number, but written like one"),
+        ("datetime", "5", "not a date"),
+        ("datetime", '"2020-01-02T00:00:00Z"', "a date with a time zone"),
+        ("binary", "5", "not base64"),
+    ],
+)
+def test_json_is_held_to_the_very_value_and_row(
+    type_: str,
+    value: str,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    good = {"datetime": '"2020-01-01"', "binary": '"aGk="'}.get(type_, "1")
+    serving(monkeypatch, [column(type_)])
+    said = complaint("a.jsonl", f'{{"c": {good}}}\n{{"c": {value}}}\n', capsys)
+    assert said == f"InputError: column c, row 1: {words}"
+
+
+def test_numbers_of_json_may_be_null_infinite_or_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = serving(monkeypatch, [column("double")], lambda data: data["c"])
+    results(put("a.jsonl", '{"c": null}\n{"c": Infinity}\n{"c": 2}\n{"c": 0.5}\n'))
+    assert fake.given[0]["c"].fillna(-1).tolist() == [-1, math.inf, 2, 0.5]
+
+
+def test_dates_of_iso_8601_may_be_written_shorter_or_longer_from_row_to_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["2020-01-01T00:00:00", "2020-01-02T03:04:05.5", "", "2020-01-03"]
+    series = converted("datetime", lines, monkeypatch)
+    assert series.dtype == np.dtype("datetime64[ns]")
+    assert series.dropna().tolist() == [pd.Timestamp(line) for line in lines if line]
+    said = complaint("a.csv", "c,z\n2020-01-01,1\n01/02/2020,1\n13/02/2020,1\n", capsys)
+    assert said == "InputError: column c, row 1: a date that is not written as the others are"
+
+
+def test_text_that_is_kept_as_categories_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = pd.Series(["a", None, "a"], dtype="category")
+    assert batch().to_type(values, "string").dropna().tolist() == ["a", "a"]
+    numbers = pd.Series([1, 2, 1], dtype="category")
+    assert batch().to_type(numbers, "long").tolist() == [1, 2, 1]
+
+
+def test_a_column_without_name_is_text_as_well_where_it_holds_digits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = serving(monkeypatch, [column("string", None)], lambda data: data["q"])
+    results(put("a.csv", "q,z\n007,1\n"))
+    assert fake.given[0].to_dict("list") == {"q": ["007"]}
 
 
 @pytest.mark.parametrize(
@@ -308,7 +390,28 @@ def test_text_that_is_not_base64_is_told(
         ),
         ("a.jsonl", '{"real": 1}\n{]\n', "InputError: line 2 is not JSON"),
         ("a.jsonl", "[1]\n", "InputError: not every record is a JSON object"),
-        ("a.jsonl", '{"real": 1}\n2\n', "InputError: not every record is a JSON object"),
+        (
+            "a.jsonl",
+            '{"real": 1, "whole": 1}\n2\n',
+            "InputError: not every record is a JSON object",
+        ),
+        (
+            "a.jsonl",
+            '{"real": 1, "whole": 1}\n{"whole": 1}\n',
+            "InputError: row 1: missing columns: real",
+        ),
+        ("a.jsonl", '{"real": ' + "[" * 100_000, "InputError: line 1 is not JSON"),
+        ("a.json", "[" * 100_000, "InputError: nested too deeply"),
+        (
+            "a.json",
+            '[{"real": 1, "whole": 1}',
+            "InputError: not JSON: Expecting ',' delimiter: line 1 column 25 (char 24)",
+        ),
+        (
+            "a.csv",
+            "real,whole,real\n1,2,3\n",
+            "InputError: columns that are there twice: real",
+        ),
         ("a.csv", "z\n1\n", "InputError: missing columns: real, whole"),
         ("a.txt", "words", "InputError: the file is one value, the signature has 2 columns"),
     ],
@@ -370,6 +473,96 @@ def test_an_array_is_read_along_its_first_axis(monkeypatch: pytest.MonkeyPatch) 
     assert [type(array) for array in fake.given] == [np.ndarray, np.ndarray]
 
 
+def test_an_array_is_the_one_tensor_or_the_columns_of_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    np.save("a.npy", np.array([[1.0, 2.0]], dtype=">f4"))
+    fake = serving(monkeypatch, [tensor("float32", (-1, 2), "x")], lambda data: data["x"][:, 0])
+    assert results("a.npy") == [["a.npy", 0, 1.0]]
+    assert fake.given[0]["x"].dtype == np.dtype("float32")
+    fake = serving(
+        monkeypatch, [column("double", "p"), column("float", "q")], lambda data: data["p"]
+    )
+    assert results("a.npy") == [["a.npy", 0, 1.0]]
+    assert fake.given[0].to_dict("list") == {"p": [1.0], "q": [2.0]}
+    two = [tensor("float32", (-1, 2), "x"), tensor("float32", (-1,), "y")]
+    fake = serving(monkeypatch, two, lambda data: ["left to mlflow"])
+    assert results("a.npy") == [["a.npy", 0, "left to mlflow"]]
+
+
+@pytest.mark.parametrize(
+    ("spec", "array", "words"),
+    [
+        (
+            tensor("float32", (-1, 2)),
+            np.zeros((1, 3), "float32"),
+            "the shape is [1, 3], not [-1, 2]",
+        ),
+        (tensor("float32", (-1, 2)), np.zeros(2), "the shape is [2], not [-1, 2]"),
+        (
+            tensor("float32", (-1,)),
+            np.zeros(2),
+            "the values are float64, which float32 does not hold",
+        ),
+        (
+            tensor("uint8", (-1,)),
+            np.array([300]),
+            "the values are int64, which uint8 does not hold",
+        ),
+        (
+            tensor("int8", (-1,)),
+            np.array([200], "uint8"),
+            "the values are uint8, which int8 does not hold",
+        ),
+        (
+            tensor("float32", (-1,)),
+            np.array([2**24 + 1]),
+            "the values are int64, which float32 does not hold",
+        ),
+        (
+            column("double"),
+            np.zeros((1, 1, 1)),
+            "an array of 3 dimensions, the signature has columns",
+        ),
+        (column("double"), np.zeros((1, 2)), "missing columns: c"),
+    ],
+)
+def test_an_array_of_another_shape_or_dtype_is_told_so(
+    spec: object,
+    array: Any,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    serving(monkeypatch, [spec])
+    np.save("a.npy", array)
+    assert results("a.npy") == []
+    assert capsys.readouterr().err == f"score: a.npy: InputError: {words}\n"
+
+
+def test_integers_that_a_tensor_holds_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = serving(monkeypatch, [tensor("float32", (-1,))], lambda data: data)
+    np.save("a.npy", np.array([1, 255], dtype="uint8"))
+    assert results("a.npy") == [["a.npy", 0, 1.0], ["a.npy", 1, 255.0]]
+    assert fake.given[0].dtype == np.dtype("float32")
+
+
+def test_real_numbers_of_a_table_may_lose_digits_but_not_become_infinite(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = serving(monkeypatch, [tensor("float32", (-1, 2))], lambda data: data[:, 0])
+    results(put("a.csv", "a,b\n0.1,inf\n"))
+    assert fake.given[0].tolist() == [[float(np.float32(0.1)), math.inf]]
+    said = complaint("a.csv", "a,b\n0.1,1e300\n", capsys)
+    assert said == "InputError: the values are float64, which float32 does not hold"
+
+
+def test_a_tensor_of_objects_takes_a_table_of_any_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = serving(monkeypatch, [tensor("object", (-1,))], lambda data: ["ok"])
+    results(put("a.csv", "a\n1\n"))
+    assert fake.given[0].tolist() == [[1]]
+
+
 def test_an_array_of_objects_is_not_unpickled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -413,6 +606,8 @@ class Sparse:
         ("one", ["prediction"], [[None, "one"]]),
         (np.float64(1.5), ["prediction"], [[None, 1.5]]),
         ([], ["prediction"], []),
+        (pd.DataFrame({"y": [b"hi", b"ho"]}), ["y"], [[0, "aGk="], [1, "aG8="]]),
+        ([{"y": b"hi"}, {"y": None}], ["y"], [[0, "aGk="], [1, None]]),
     ],
 )
 def test_predictions_of_every_kind_become_a_table(
@@ -458,8 +653,52 @@ def test_a_folder_is_scored_into_one_file() -> None:
     assert batch().main(["in", "--model", "model", "-o", "out.csv"]) == 0
     assert (
         Path("out.csv").read_text()
-        == "file,row,prediction\nb.csv,0,2.0\na.csv,0,4.0\na.csv,1,6.0\n"
+        == "file,row,prediction\nb.csv,0,2.0\nsub/a.csv,0,4.0\nsub/a.csv,1,6.0\n"
     )
+
+
+@pytest.mark.usefixtures("local")
+def test_the_result_is_not_read_as_an_input(capsys: pytest.CaptureFixture[str]) -> None:
+    put("a.csv", "real,whole\n1,1\n")
+    put("model/none.csv", "real,whole\n")
+    assert batch().main([".", "--model", "model", "-o", "z.csv"]) == 1
+    assert capsys.readouterr().err == (
+        "score: ./model/MLmodel: InputError: this kind of file is not read\n"
+    )
+    assert Path("z.csv").read_text() == "file,row,prediction\na.csv,0,2.0\n"
+
+
+def test_columns_that_the_model_gives_in_another_order_are_put_in_place(
+    local: FakeModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([{"p": [1], "q": [2]}, {"q": [3], "p": [4]}, {"p": [5]}, {"p": [6], "q": [7]}])
+    local.prediction = lambda data: next(answers)
+    for name in "abcd":
+        put(f"in/{name}.csv", "real,whole\n1,1\n")
+    assert batch().main(["in", "--model", "model", "-o", "out.csv"]) == 1
+    written = "file,row,p,q\na.csv,0,1,2\nb.csv,0,4,3\nd.csv,0,6,7\n"
+    assert Path("out.csv").read_text() == written
+    words = "the model answers with other columns than ['file', 'row', 'p', 'q'] before"
+    assert capsys.readouterr().err == f"score: in/c.csv: InputError: {words}\n"
+
+
+def test_columns_of_rows_that_were_taken_back_bind_nobody(
+    local: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{"p": [1]}, KeyError(), {"q": [2]}])
+
+    def predict(data: object) -> object:
+        answer = next(answers)
+        if isinstance(answer, KeyError):
+            raise answer
+        return answer
+
+    local.prediction = predict
+    monkeypatch.setattr(batch(), "ROWS", 1)
+    put("in/a.csv", "real,whole\n1,1\n2,2\n")
+    put("in/b.csv", "real,whole\n1,1\n")
+    assert batch().main(["in", "--model", "model", "-o", "out.csv"]) == 1
+    assert Path("out.csv").read_text() == "file,row,q\nb.csv,0,2\n"
 
 
 @pytest.mark.usefixtures("local")
@@ -482,11 +721,14 @@ def test_rows_already_written_for_a_file_that_fails_are_taken_back(
     assert Path("out.csv").read_text() == "file,row,prediction\nb.csv,0,2.0\n"
 
 
-def test_a_model_that_is_named_is_not_looked_for_elsewhere() -> None:
+def test_a_model_that_is_named_is_not_looked_for_elsewhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     put("baked/MLmodel", "{}")
     put("gone/other.txt", "")
-    with pytest.raises(LookupError, match="no MLmodel file in or below gone"):
-        batch().main(["in", "--model", "gone"])
+    assert batch().main(["in", "--model", "gone"]) == 2
+    line = "score: cannot load the model: LookupError: no MLmodel file in or below gone\n"
+    assert capsys.readouterr().err == line
 
 
 def test_the_model_is_found_as_on_the_online_endpoint(tmp_path: Path) -> None:
