@@ -259,6 +259,12 @@ BODIES = (
     _body("Latin-1 instead of UTF-8", 400, _GOOD.replace("x", "\xe9").encode("latin-1")),
     _body("UTF-16", 200, _GOOD.encode("utf-16")),
     _body(
+        "a byte order mark, and the charset",
+        200,
+        _GOOD.encode("utf-8-sig"),
+        Content_Type=f"{JSON}; charset=utf-8",
+    ),
+    _body(
         "Latin-1, and it says so",
         200,
         _GOOD.encode(),
