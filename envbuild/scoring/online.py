@@ -70,7 +70,14 @@ NO_NEWS = "run() output is HTTP Response"
 # In the path of every file of the server.
 SERVER = "azureml_inference_server_http"
 # How the names of mlflow's functions that check an input begin.
-MLFLOW_CHECKS = ("_enforce_", "_validate_prediction_input", "_validate_model_input")
+MLFLOW_CHECKS = (
+    "_convert_input",
+    "_enforce_",
+    "_validate_model_input",
+    "_validate_prediction_input",
+)
+# What mlflow puts around a predict with type hints, pickled with the model.
+PICKLED = ("<dynamic-code>", "wrapper")
 
 # A character that is half of one; pandas and most else cannot hold it.
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -279,10 +286,13 @@ def chain_of(error):
 
 def refused_by_mlflow(error):
     """Whether mlflow's own check of the input raised, before any code of the model ran."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    checks = [i for i, frame in enumerate(frames) if frame.name.startswith(MLFLOW_CHECKS)]
     inside = os.sep + "mlflow" + os.sep
-    return bool(checks) and all(inside in frame.filename for frame in frames[: checks[-1]])
+    for frame in traceback.extract_tb(error.__traceback__)[1:]:
+        if frame.name.startswith(MLFLOW_CHECKS):
+            return True
+        if inside not in frame.filename and (frame.filename, frame.name) != PICKLED:
+            return False
+    return False
 
 
 # --- the model ---------------------------------------------------------------------------------

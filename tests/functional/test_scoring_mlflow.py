@@ -97,12 +97,12 @@ def test_the_script_judges_params_as_mlflow(rng: random.Random) -> None:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """``saved(inputs)`` is the folder of a model that answers with its input."""
 
-    def save(inputs: str) -> Path:
+    def save(inputs: str, program: str = LOG_MODEL) -> Path:
         path = tmp_path_factory.mktemp("azure") / "model"
-        argv = [sys.executable, "-c", LOG_MODEL, str(path), inputs]
+        argv = [sys.executable, "-c", program, str(path), inputs]
         done = subprocess.run(
             argv, env=scrubbed(), cwd=path.parent, capture_output=True, text=True, check=False
         )
@@ -177,6 +177,57 @@ def test_what_only_mlflow_refuses_is_the_clients_fault(
         made.score({"input_data": {"a": [1.5]}})
     assert caught.value.status == 400
     assert caught.value.message.startswith("mlflow refused the input: Failed to enforce schema")
+
+
+HINTED = """
+import sys
+from typing import List
+import mlflow.pyfunc
+from mlflow.types.llm import ChatCompletionResponse
+
+class Hinted(mlflow.pyfunc.PythonModel):
+    def predict(self, model_input: List[str]):
+        return [text[0] for text in model_input]
+
+class Chat(mlflow.pyfunc.ChatModel):
+    def predict(self, context, messages, params):
+        message = {"role": "assistant", "content": messages[0].content[0]}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return ChatCompletionResponse.from_dict({"choices": [choice]})
+
+model = {"hinted": Hinted, "chat": Chat}[sys.argv[2]]()
+mlflow.pyfunc.save_model(sys.argv[1], python_model=model, pip_requirements=["mlflow-skinny"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "failing"),
+    [
+        ("hinted", ["ab"], [1], [""]),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": "a"}]},
+            {"messages": [{"role": "user"}]},
+            {"messages": [{"role": "user", "content": ""}]},
+        ),
+    ],
+)
+def test_what_mlflow_refuses_beyond_the_signature_is_the_clients_fault(
+    kind: str,
+    good: object,
+    bad: object,
+    failing: object,
+    saved: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(saved(kind, HINTED).parent))
+    online().init()
+    made = online().scorer
+    assert '"a"' in made.score({"input_data": good})
+    for data, status in ((bad, 400), (failing, 500)):
+        with pytest.raises(online().RequestError) as caught:
+            made.score({"input_data": data})
+        assert caught.value.status == status
 
 
 def test_what_mlflow_refuses_inside_the_model_is_the_models_fault(
