@@ -305,6 +305,9 @@ def read(path, fields):
         return iter([read_text(path, fields)])
     if name.endswith(".npy"):
         return (shaped_array(chunk, fields) for chunk in read_array(path))
+    kinds = [field.type for field in fields if field.name is None]
+    if name.endswith(JSON) and len(kinds) == 1 and kinds[0] in NESTED:
+        return in_chunks(json_values(path))  # what a model with type hints takes
     for endings, reader in TABLES:
         if name.endswith(endings):
             return (shaped(chunk, fields) for chunk in numbered(reader(path, fields)))
@@ -358,20 +361,29 @@ def read_parquet(path, fields):
 def read_json_lines(path, fields):
     """The records of a file with one JSON object in each line, or with one list of them."""
     required = [str(field.name) for field in fields if field.required and field.name is not None]
+    for chunk in in_chunks(enumerate(json_values(path))):
+        for row, record in chunk:
+            if not isinstance(record, dict):
+                raise InputError("not every record is a JSON object")
+            missing = [name for name in required if name not in record]
+            if missing:
+                raise InputError(f"row {row}: missing columns: " + ", ".join(missing))
+        # Pandas would make floats of integers beside a float.
+        dtype = object if is_table(fields) else None
+        yield pd.DataFrame([record for _, record in chunk], dtype=dtype)
+
+
+def in_chunks(values):
+    """Values in lists of a bounded length."""
+    return iter(lambda: list(itertools.islice(values, ROWS)), [])
+
+
+def json_values(path):
+    """The values of a file with one in each line, or with one list of them."""
     with open(path, encoding="utf-8-sig") as file:
         start = file.read(1024).lstrip()[:1]
         file.seek(0)
-        rows = enumerate(json_list(file) if start == "[" else json_lines(file))
-        for chunk in iter(lambda: list(itertools.islice(rows, ROWS)), []):
-            for row, record in chunk:
-                if not isinstance(record, dict):
-                    raise InputError("not every record is a JSON object")
-                missing = [name for name in required if name not in record]
-                if missing:
-                    raise InputError(f"row {row}: missing columns: " + ", ".join(missing))
-            # Pandas would make floats of integers beside a float.
-            dtype = object if is_table(fields) else None
-            yield pd.DataFrame([record for _, record in chunk], dtype=dtype)
+        yield from json_list(file) if start == "[" else json_lines(file)
 
 
 def json_lines(file):
@@ -458,10 +470,12 @@ def one_cell(value, fields):
     return pd.DataFrame({0 if name is None else name: [value]})
 
 
+JSON = (".jsonl", ".ndjson", ".json")
+NESTED = ("any", "array", "map", "object")
 TABLES = (
     ((".csv", ".csv.gz"), read_csv),
     ((".parquet", ".pqt"), read_parquet),
-    ((".jsonl", ".ndjson", ".json"), read_json_lines),
+    (JSON, read_json_lines),
 )
 
 

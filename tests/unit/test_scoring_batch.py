@@ -341,6 +341,16 @@ def test_json_is_held_to_the_very_value_and_row(
     assert said == f"InputError: column c, row 1: {words}"
 
 
+@pytest.mark.parametrize("content", ['{"a": 1}\n{"a": [2]}\n', '[{"a": 1}, {"a": [2]}]'])
+def test_objects_for_a_model_with_type_hints_stay_objects(
+    content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [column({"type": "map", "values": {"type": "long"}}, None)]
+    fake = serving(monkeypatch, inputs, lambda data: data)
+    assert results(put("a.json", content)) == [["a.json", 0, 1], ["a.json", 1, [2]]]
+    assert fake.given == [[{"a": 1}, {"a": [2]}]]
+
+
 def test_numbers_of_json_may_be_null_infinite_or_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = serving(monkeypatch, [column("double")], lambda data: data["c"])
     results(put("a.jsonl", '{"c": null}\n{"c": Infinity}\n{"c": 2}\n{"c": 0.5}\n'))
