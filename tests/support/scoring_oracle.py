@@ -29,7 +29,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 NUMBERS = (bool, int, float)
 WORDS = ("", "a", "ü", "2020-01-01", "2020-01-01T10:11:12.5", "aGk=", "1.5", "true")
-ODD_WORDS = ("2020-01-01T00:00:00Z", "9999-12-31", "no date", "not base64!")
+ODD_WORDS = ("2020-01-01T00:00:00Z", "9999-12-31", "no date", "not base64!", "2020-02-30", "nan")
 INTEGERS = (
     0,
     1,
@@ -56,7 +56,10 @@ PARAMS = {
 }
 COLUMN_TYPES = ("boolean", "integer", "long", "float", "double", "string", "binary", "datetime")
 NESTED = {"array": "Array", "object": "Object", "map": "Map", "any": "AnyType"}
-TENSOR_TYPES = ("float32", "float64", "int32", "int64", "uint8", "bool", "str", "object")
+TENSOR_TYPES = (
+    *("float16", "float32", "float64", "int16", "int32", "int64", "uint8", "uint64"),
+    *("bool", "str", "object", "datetime64[ns]"),
+)
 
 
 class Case(NamedTuple):
@@ -129,7 +132,7 @@ def random_case(rng: random.Random, *, nested: Sequence[str] = ()) -> Case:
     size = rng.randint(1, 3)
     sent = [spec for spec in specs if rng.random() < 0.95] if named else specs
     columns = {
-        spec.get("name", str(i)): [_value(rng, spec) for _ in range(size)]
+        str(spec.get("name", i)): [_value(rng, spec) for _ in range(size)]
         for i, spec in enumerate(sent or specs)
     }
     return Case(specs, *_layout(rng, columns, named=named))
@@ -150,7 +153,7 @@ def _column_spec(
 ) -> Dict[str, Any]:
     spec = _type(rng, nested, depth=2 if nested else 0)
     if named:
-        spec["name"] = "c%d" % position
+        spec["name"] = position if rng.random() < 0.2 else "c%d" % position
         spec["required"] = rng.random() < 0.8
     return spec
 
@@ -333,7 +336,10 @@ def as_served(case: Case) -> Case:
     if case.inputs[0]["type"] == "tensor":
         # Unnamed tensors alternate between the two keys, which are the same for them.
         key = "instances" if not isinstance(case.data, dict) and len(case.data) % 2 else "inputs"
-    return case._replace(key=key, inputs=_as_known(case.inputs))
+    inputs = _as_known(case.inputs)
+    # Its server looks for the names of JSON, which are text.
+    named = [dict(spec, name=str(spec["name"])) if "name" in spec else spec for spec in inputs]
+    return case._replace(key=key, inputs=named)
 
 
 def _parsed(case: Case, schema: Any) -> Any:
@@ -361,12 +367,19 @@ def narrows(value: Any, spec: Any) -> bool:
             return not all(type(item) is int and abs(item) < 100 for item in scalars)
         if dtype == "bool":
             return {type(item) for item in scalars} != {bool}
-        return "float" in dtype and len(numbers) < len(scalars)
+        if dtype == "datetime64[ns]":
+            return not all(type(item) is str for item in scalars)
+        limit = 2**11 if dtype == "float16" else math.inf
+        large = any(abs(number) > limit for number in numbers)
+        return "float" in dtype and (large or len(numbers) < len(scalars))
     if spec["type"] in ("integer", "long"):
         limit = 2**31 if spec["type"] == "integer" else 2**63
         return not all(type(item) is int and abs(item) < limit for item in scalars)
     if spec["type"] == "float":
-        return any(abs(item) > (2**24 if type(item) is int else 3.4e38) for item in numbers)
+        # It casts text as well.
+        return any(abs(item) > (2**24 if type(item) is int else 3.4e38) for item in numbers) or any(
+            type(item) is str for item in scalars
+        )
     return spec["type"] == "boolean" and None in scalars
 
 
@@ -444,8 +457,9 @@ def is_stricter(value: Any, spec: Any) -> bool:
         if dtype == "str":
             return not all(isinstance(item, str) for item in flat)
         numbers = [item for item in flat if isinstance(item, (int, float))]
+        limit = {"float16": 2**11, "int16": 2**15 - 1}.get(dtype, 2**24)
         return any(isinstance(item, bool) for item in flat) or any(
-            abs(number) > 2**24 for number in numbers
+            abs(number) > limit for number in numbers
         )
     if spec["type"] in NESTED:
         return any(_is_stricter_inside(item, spec) for item in value)
@@ -505,8 +519,11 @@ def as_read(case: Case, schema: Any) -> Any:
         read = {name: _array(arrays[name], spec.type) for name, spec in specs.items()}
         return read if isinstance(data, dict) else read[None]
     if case.key == "dataframe_records":
-        return pd.DataFrame(data)
-    return pd.DataFrame(data["data"], columns=data.get("columns"))
+        frame = pd.DataFrame(data)
+    else:
+        frame = pd.DataFrame(data["data"], columns=data.get("columns"))
+    names = {str(spec["name"]): spec["name"] for spec in case.inputs if "name" in spec}
+    return frame.rename(columns=names)
 
 
 def _array(value: Any, dtype: Any) -> Any:
@@ -535,7 +552,7 @@ def _enforced(read: Callable[[], Any], schema: Any) -> Any:
 
 def _values(case: Case) -> Iterator[Any]:
     """Every column or tensor that was sent, with its entry in the signature."""
-    names = [spec.get("name", str(i)) for i, spec in enumerate(case.inputs)]
+    names = [str(spec.get("name", i)) for i, spec in enumerate(case.inputs)]
     if case.inputs[0]["type"] == "tensor":
         sent = case.data if isinstance(case.data, dict) else {"0": case.data}
     elif isinstance(case.data, dict):
