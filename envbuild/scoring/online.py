@@ -440,8 +440,10 @@ def openapi_param(field):
 def openapi_input(signature):
     """Schema and example of the input: records, rows, or tensors."""
     fields = signature.fields
-    if not fields or signature.from_type_hint:
+    if not fields:
         return {"description": "The model has no signature: any table or array."}, []
+    if signature.from_type_hint:  # that of an element
+        return openapi_list(*openapi_type(fields[0].type))
     if fields[0].shape is not None:
         tensors = [(field, openapi_tensor(field)) for field in fields]
         return tensors[0][1] if fields[0].name is None else openapi_object(tensors)

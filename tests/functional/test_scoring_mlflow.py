@@ -224,6 +224,9 @@ def test_what_mlflow_refuses_beyond_the_signature_is_the_clients_fault(
     online().init()
     made = online().scorer
     assert '"a"' in made.score({"input_data": good})
+    if kind == "hinted":
+        _, example = online().openapi(made.signature)["input_data"]
+        assert made.score({"input_data": example}) == '["t"]'
     for data, status in ((bad, 400), (failing, 500)):
         with pytest.raises(online().RequestError) as caught:
             made.score({"input_data": data})

@@ -6,7 +6,6 @@ import json
 import random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,11 +103,19 @@ def test_params_have_their_defaults_for_an_example() -> None:
     )
 
 
-@pytest.mark.parametrize("more", [{}, {"is_signature_from_type_hint": True}])
-def test_without_signature_there_is_nothing_to_describe(more: dict[str, object]) -> None:
-    inputs: list[object] | None = [column("long")] if more else None
-    schema, _ = described(inputs, **more)["input_data"]
+def test_without_signature_there_is_nothing_to_describe() -> None:
+    schema, _ = described(None)["input_data"]
     assert schema == {"description": "The model has no signature: any table or array."}
+
+
+def test_a_signature_from_type_hints_is_that_of_an_element() -> None:
+    inner = {"p": {"type": "string", "required": True}}
+    inputs = [column({"type": "object", "properties": inner}, None)]
+    element = {"type": "object", "properties": {"p": {"type": "string"}}, "required": ["p"]}
+    assert described(inputs, is_signature_from_type_hint=True)["input_data"] == (
+        {"type": "array", "items": element},
+        [{"p": "text"}],
+    )
 
 
 @given(st.randoms(use_true_random=False))
