@@ -51,7 +51,8 @@ FOLDERS = int(os.environ.get("ENVBUILD_BATCH_FOLDERS") or 0)
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 # How pillow calls the pixels of an image with that many channels.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+# A date with the day or the month first.
+AMBIGUOUS = re.compile(r"\s*\d{1,2}[^\d:]\d{1,2}[^\d:]\d{2}")
 
 scorer = None
 
@@ -650,9 +651,9 @@ def to_datetimes(values):
         faults = values.map(date_fault)
         for fault in faults.dropna().unique():
             refuse(values, faults == fault, fault)
-        # Others may have the day first in one row and the month in the next.
-        is_iso = values.map(lambda value: not isinstance(value, str) or bool(ISO.fullmatch(value)))
-        refuse(values, ~is_iso, "a date that is not written as the others are")
+        # Which of them it is, pandas would guess anew for every row.
+        is_odd = values.map(lambda value: bool(AMBIGUOUS.match(str(value))))
+        refuse(values, is_odd, "a date with the day or the month first, not written as the others")
         stamps = [pd.Timestamp(value).to_datetime64() for value in values]
         return pd.Series(stamps, values.index, "datetime64[ns]")
 

@@ -81,6 +81,8 @@ PICKLED = ("<dynamic-code>", "wrapper")
 
 # A character that is half of one; pandas and most else cannot hold it.
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# A date with the day or the month first.
+AMBIGUOUS = re.compile(r"\s*\d{1,2}[^\d:]\d{1,2}[^\d:]\d{2}")
 
 scorer = None
 
@@ -1166,6 +1168,9 @@ def to_datetimes(values, present, dtype):
         except (AttributeError, ValueError, TypeError, OverflowError):
             pass  # a row is wrong, or the rows are written in different ways
         check(values, received)
+        # Which of them it is, pandas would guess anew for every row.
+        odd = "date with the day or the month first, not written as the others are"
+        check(values, lambda value: odd if AMBIGUOUS.match(value or "") else None)
         return np.array([pd.Timestamp(v).to_datetime64() for v in values], dtype=dtype)
 
 

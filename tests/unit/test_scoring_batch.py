@@ -357,15 +357,16 @@ def test_numbers_of_json_may_be_null_infinite_or_whole(monkeypatch: pytest.Monke
     assert fake.given[0]["c"].fillna(-1).tolist() == [-1, math.inf, 2, 0.5]
 
 
-def test_dates_of_iso_8601_may_be_written_shorter_or_longer_from_row_to_row(
+def test_dates_may_be_written_in_different_ways_but_for_the_order_of_day_and_month(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = ["2020-01-01T00:00:00", "2020-01-02T03:04:05.5", "", "2020-01-03"]
+    lines = ["2020-01-01T00:00:00", "2020-01-02T03:04:05.5", "", "2020-01-03", "Jan 4 2020"]
     series = converted("datetime", lines, monkeypatch)
     assert series.dtype == np.dtype("datetime64[ns]")
     assert series.dropna().tolist() == [pd.Timestamp(line) for line in lines if line]
     said = complaint("a.csv", "c,z\n2020-01-01,1\n01/02/2020,1\n13/02/2020,1\n", capsys)
-    assert said == "InputError: column c, row 1: a date that is not written as the others are"
+    words = "a date with the day or the month first, not written as the others"
+    assert said == f"InputError: column c, row 1: {words}"
 
 
 def test_text_that_is_kept_as_categories_is_text(monkeypatch: pytest.MonkeyPatch) -> None:

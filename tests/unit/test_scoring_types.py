@@ -55,6 +55,16 @@ def test_dates_are_kept_to_the_nanosecond() -> None:
     assert cells("datetime", [stamp]) == [pd.Timestamp(stamp)]
 
 
+def test_dates_that_have_the_day_or_the_month_first_are_written_in_one_way() -> None:
+    assert cells("datetime", ["13/02/2020", "01/02/2020"])[1] == pd.Timestamp(2020, 2, 1)
+    sent = ["01/02/2020", "2020-01-02", "13/02/2020"]
+    words = "datetime, date with the day or the month first, not written as the others are"
+    assert problems_of([column("datetime")], {"input_data": sent}) == [
+        f"c[0]: {words}",
+        f"c[2]: {words}",
+    ]
+
+
 def test_dates_may_be_written_in_different_ways() -> None:
     sent = ["2020-01-02", "2020-01-02T03:04:05", "Jan 3 2020", None]
     assert cells("datetime", sent)[:3] == [
