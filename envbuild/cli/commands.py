@@ -148,11 +148,13 @@ def _verify(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> i
 
 def _build(args: argparse.Namespace, terminal: Terminal, ambient: Ambient) -> int:
     from envbuild.cli.options import build_options
+    from envbuild.cli.signals import ended_by_signals
     from envbuild.cli.summary import image_document, image_text
     from envbuild.image.build import build, push
 
     digest = ""
-    with closing(terminal.progress()) as progress:
+    # An archive is unpacked for the build, and is not to stay when that is ended.
+    with ended_by_signals(), closing(terminal.progress()) as progress:
         image = build(
             Path(args.source),
             args.tag,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from envbuild.errors import OutputError
 from envbuild.fs import sha256_bytes, sha256_file
 
-__all__ = ["Content", "Entry", "checksums"]
+__all__ = ["Content", "Entry", "checksums", "model_files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +72,28 @@ def checksums(content: Content) -> Entry:
             )
     lines = [f"{content[name].sha256}  {name}\n" for name in sorted(content)]
     return Entry.of_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def model_files(model: Path) -> Iterator[tuple[str, Path]]:
+    """The model's files by their names below ``model/``; links count as what they point to.
+
+    Raises:
+        OutputError: a link that leads out of the model, to nothing, or round in a circle.
+    """
+    return _files("model", (model.resolve(),))
+
+
+def _files(name: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    """The files of the last folder of ``above``, which are those that lead to it."""
+    for path in sorted(above[-1].iterdir()):
+        if not path.exists():
+            raise OutputError("a link leads to nothing", where=str(path))
+        target = path.resolve()
+        if not target.is_relative_to(above[0]):
+            raise OutputError("a link leads out of the model", where=str(path))
+        if target in above:
+            raise OutputError("a link leads round in a circle", where=str(path))
+        if target.is_dir():
+            yield from _files(f"{name}/{path.name}", (*above, target))
+        elif target.is_file():
+            yield f"{name}/{path.name}", target

@@ -30,6 +30,7 @@ MODEL_FOLDER = "/opt/model"
 """Where a model that is part of the image lies; the scoring scripts look there last."""
 
 _VENV = "/opt/venv"
+_HOME = "/home/serving"
 _USER = 10001  # above the range that distributions and base images give out
 # Docker's own slim images, each of which has a full one with compilers and git beside it.
 _SLIM = re.compile(r"python:([\w.]+)-slim((?:-\w+)?)")
@@ -241,8 +242,11 @@ def _runtime_stage(recipe: Recipe) -> str:
 # New weights then only replace the last layer.
 FROM ${{BASE_IMAGE}} AS runtime
 USER 0:0
-# By number, so that Kubernetes can see that it is not root; with a home for caches.
-RUN useradd --no-log-init --create-home --uid {_USER} --user-group serving
+# By number, so that Kubernetes can see that it is not root; with a home for caches, which any user
+# in the group of root may write to, as OpenShift has it. Many images have no useradd.
+RUN echo "serving:x:{_USER}:{_USER}::{_HOME}:/bin/sh" >> /etc/passwd \\
+ && echo "serving:x:{_USER}:" >> /etc/group \\
+ && install -d -m 0770 -o {_USER} -g 0 {_HOME}
 WORKDIR /app
 COPY --from=builder {recipe.prefix}/ {recipe.prefix}/
 COPY --from=parts /app/ /app/
@@ -258,6 +262,9 @@ COPY --from=parts /model/ {MODEL_FOLDER}/""",
         blocks.append(_healthcheck(serving.port, serving.probes.liveness))
     if recipe.conda:
         blocks.append(ENTRYPOINT)
+    elif serving.command:
+        blocks.append("# The command itself, whatever the base image would start it with.")
+        blocks.append("ENTRYPOINT []")
     if serving.command:
         blocks.append(f"CMD {json.dumps(list(serving.command))}")
     return "\n".join(blocks)
@@ -266,6 +273,7 @@ COPY --from=parts /model/ {MODEL_FOLDER}/""",
 def _environment(recipe: Recipe) -> str:
     extra = recipe.header.serving.environment
     values = {
+        "HOME": _HOME,
         "PATH": f"{recipe.prefix}/bin:$PATH",
         **(conda_variables(recipe.conda) if recipe.conda else {}),
         # Nothing can be written to the environment, and logs are to be seen when they happen.

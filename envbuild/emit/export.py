@@ -19,7 +19,7 @@ from envbuild.emit.bundle import MANIFEST, SUMS, Bundle, parse_manifest, read_bu
 from envbuild.emit.channel import artefacts
 from envbuild.emit.conda_files import explicit_name
 from envbuild.emit.conda_part import CondaPart
-from envbuild.emit.content import Content, Entry, checksums
+from envbuild.emit.content import Content, Entry, checksums, model_files
 from envbuild.emit.delta import DELTA, delta_of, read_sums
 from envbuild.emit.lockfiles import requirements_name
 from envbuild.emit.manifest import (
@@ -258,7 +258,8 @@ class _Exporter:
             content[f"tools/{tool.file}"] = _cached(fetched[tool.artefact.sha256], tool.artefact)
         content |= program_files(self.locks)
         if self.options.model is not None:
-            content |= _model_files(self.options.model)
+            files = model_files(self.options.model)
+            content |= {name: Entry.of_file(path) for name, path in files}
         content[MANIFEST] = self._manifest(wheels, tools, conda)
         content[SUMS] = checksums(content)
         return content
@@ -379,18 +380,6 @@ def _wheel_files(wheels: Mapping[str, tuple[HousedWheel, ...]]) -> Mapping[str, 
 
 def _cached(path: Path, artefact: Artefact) -> Entry:
     return Entry.of_cached(path, artefact.sha256, path.stat().st_size)
-
-
-def _model_files(model: Path) -> Mapping[str, Entry]:
-    """The model's files below ``model/``; links inside it count as what they point to."""
-    root = model.resolve()
-    entries: dict[str, Entry] = {}
-    for path in sorted(root.rglob("*")):
-        if not path.resolve().is_relative_to(root):
-            raise OutputError("a link leads out of the model", where=str(path))
-        if path.is_file():
-            entries[f"model/{path.relative_to(root).as_posix()}"] = Entry.of_file(path)
-    return entries
 
 
 def _with_logins(indexes: Sequence[str], transport: Transport) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
@@ -15,10 +16,11 @@ from typing import IO, TYPE_CHECKING, Any
 from envbuild.ambient import Ambient
 from envbuild.emit.archive import archive_suffix, extract
 from envbuild.emit.bundle import MANIFEST, Bundle, check_files
+from envbuild.emit.content import model_files
 from envbuild.emit.dockerfile import MODEL_FOLDER
 from envbuild.errors import ImageError, OutputError, UsageError
 from envbuild.image.engine import connect, engine_errors, has_image
-from envbuild.image.remedies import remedy_for
+from envbuild.image.remedies import push_remedy_for, remedy_for
 from envbuild.images import glibc_floor
 from envbuild.locking.context import Context, read_context
 from envbuild.platforms import PLATFORMS, parse_platform
@@ -32,7 +34,19 @@ __all__ = ["BuildOptions", "ImageResult", "Layer", "build", "push"]
 
 _LOG_LINES = 60
 _SHOWN = 72  # characters of an instruction
+# The classic builder prints errors in red, and between a step's own lines what it does itself.
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_CHATTER = re.compile(r"\s*|( --->|Removing intermediate container) .*")
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+# The grammar of github.com/distribution/reference.
+_TAG = re.compile(
+    rf"(?:(?:[A-Za-z0-9.-]+|\[[A-Fa-f0-9:]+\])(?::\d+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::\w[\w.-]{0,127})?",
+    re.ASCII,
+)
 _MODEL = "model"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MORE_ROOM = "TMPDIR with a folder that has room for the bundle and the model"
 _BASE_NAME = "org.opencontainers.image.base.name"
 _BASE_DIGEST = "org.opencontainers.image.base.digest"
 # Where the Dockerfile puts what.
@@ -95,7 +109,8 @@ def build(
     The Dockerfile is that of ``source``; a bundle is checked before anything of it is used.
 
     Raises:
-        UsageError: ``offline`` without a bundle, or a model beside the one of the bundle.
+        UsageError: ``tag`` is no name, ``offline`` without a bundle, or a model beside the one of
+            the bundle.
         LockFileError: ``source`` is neither context nor bundle.
         IntegrityError: a bundle that is not as it was made.
         MissingExtraError: docker-py is not installed.
@@ -104,6 +119,12 @@ def build(
         RuntimeUnsupportedError: a base image without glibc.
     """
     options = options or BuildOptions()
+    if not _TAG.fullmatch(tag):
+        raise UsageError(
+            f"{tag!r} is no name for an image",
+            where="--tag",
+            remedy="one such as registry.example/team/model:1, in lower case before the colon",
+        )
     with _unpacked(source) as folder:
         context = read_context(folder)
         _refuse(folder, options)
@@ -138,7 +159,7 @@ def push(
         for event in client.images.push(tag, stream=True, decode=True):
             if "error" in event:
                 said = str(event["error"])
-                remedy = remedy_for(said, base=tag) or "docker login"
+                remedy = push_remedy_for(said, tag=tag)
                 raise ImageError(f"cannot push {tag}", details=(redact(said),), remedy=remedy)
             digest = event.get("aux", {}).get("Digest", digest)
             if status := event.get("status"):
@@ -213,36 +234,41 @@ def _arguments(folder: Path, context: Context, options: BuildOptions) -> dict[st
 
 @contextmanager
 def _archive(folder: Path, model: Path | None) -> Iterator[IO[bytes]]:
-    """What the engine gets: what ``.dockerignore`` lets through, and the model."""
-    ignore = folder / ".dockerignore"
-    rules = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
-    patterns = [rule.strip() for rule in rules if rule.strip() and not rule.startswith("#")]
-    try:
-        stream = _packed(folder, patterns, model)
-    except OSError as error:
-        raise OutputError(
-            f"cannot pack what the engine is to get: {error.strerror or error}",
-            where=str(error.filename or tempfile.gettempdir()),
-            remedy="TMPDIR with a folder that has room for the bundle and the model",
-        ) from error
-    with stream:
+    """What the engine gets: what ``.dockerignore`` lets through, and the model.
+
+    In a file without a name, of which nothing stays whatever happens.
+    """
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(tempfile.TemporaryFile())
+            _pack(stream, folder, model)
+        except OSError as error:
+            raise OutputError(
+                f"cannot pack what the engine is to get: {error.strerror or error}",
+                where=str(error.filename or tempfile.gettempdir()),
+                remedy=_MORE_ROOM if error.errno in _FULL else "",
+            ) from error
         yield stream
 
 
-def _packed(folder: Path, patterns: list[str], model: Path | None) -> IO[bytes]:
-    from docker.utils.build import tar
+def _pack(stream: IO[bytes], folder: Path, model: Path | None) -> None:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name in _sent(folder):
+            archive.add(folder / name, name, recursive=False)
+        for name, path in model_files(model) if model else ():
+            # Byte code is left out, as ``.dockerignore`` does.
+            if "__pycache__" not in PurePosixPath(name).parts:
+                archive.add(path, name)
+    stream.seek(0)
 
-    stream: IO[bytes] = tar(str(folder), exclude=patterns, dockerfile=("Dockerfile", None))
-    if model is not None:
-        with tarfile.open(fileobj=stream, mode="a", dereference=True) as archive:
-            archive.add(model, _MODEL, filter=_kept)
-        stream.seek(0)
-    return stream
 
+def _sent(folder: Path) -> list[str]:
+    from docker.utils import exclude_paths
 
-def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """What of a model's folder is of no use in an image is left out, as ``.dockerignore`` does."""
-    return None if PurePosixPath(member.name).name == "__pycache__" else member
+    ignore = folder / ".dockerignore"
+    rules = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
+    patterns = [rule.strip() for rule in rules if rule.strip() and not rule.startswith("#")]
+    return sorted(exclude_paths(str(folder), patterns, dockerfile="Dockerfile"))
 
 
 def _build(
@@ -272,12 +298,12 @@ def _build(
             for event in events:
                 if "error" in event:
                     raise _failed(tag, step, str(event["error"]), log, base=base)
-                text = str(event.get("stream", "")).rstrip()
+                text = _COLOUR.sub("", str(event.get("stream", ""))).rstrip()
                 if text.startswith("Step "):
                     step, log = text, []
                     progress.step(f"building {tag}: {shorten(text, _SHOWN, placeholder=' …')}")
-                elif text:
-                    log += text.splitlines()
+                else:
+                    log += (line for line in text.splitlines() if not _CHATTER.fullmatch(line))
                 image = event.get("aux", {}).get("ID", image)
     return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ _LONG_S = 3600  # a build step that compiles, or a layer that is pushed, may be 
 def connect(environ: Mapping[str, str]) -> DockerClient:
     """A client of the engine that ``DOCKER_HOST`` names, else of the local one.
 
+    Since 7.2 docker-py looks for that in Docker's contexts first, as Docker's own client does.
     ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` count as for Docker's own client.
 
     Raises:
@@ -58,17 +60,27 @@ def _way_to(error: str, host: str) -> str:
         return "sudo usermod -aG docker $USER and a new login, or run as root"
     if host:
         return "docker version, which asks the same engine; or unset DOCKER_HOST for this machine's"
-    return "start Docker, or set DOCKER_HOST to an engine that runs"
+    return "start Docker, which docker version asks; or DOCKER_HOST with an engine that runs"
 
 
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
     """What the engine refuses becomes an ImageError that says ``what`` was tried."""
+    from docker.credentials.errors import StoreError
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error says it too
+            yield
+    except StoreError as error:
+        raise ImageError(
+            what,
+            details=(redact(str(error)),),
+            remedy="docker logout and login, or Docker's config.json without credsStore, "
+            "where its helper is not in order",
+        ) from error
     except (DockerException, RequestException) as error:
         explanation = str(getattr(error, "explanation", None) or error)
         remedy = remedy_for(explanation, base="the image")

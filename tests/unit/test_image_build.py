@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.credentials.errors import StoreError
 
 from envbuild.ambient import Ambient
 from envbuild.emit.bundle import MANIFEST
@@ -32,6 +34,11 @@ GET_BASE = (
 )
 FREE_DISK = (
     "docker system df shows what the engine keeps; docker system prune removes what is unused"
+)
+PYTHON = "--base-image with the Python of the lock, its venv and its pip"
+WHEELS = "--base-image for which the wheels are: with glibc, as new a one as the Dockerfile says"
+OTHER_PLATFORM = (
+    f"docker pull {BASE} for the platform that was asked for, or --base-image with one for it"
 )
 AMBIENT = Ambient(environ={}, home=Path("/home/ada"), cwd=Path("/"))
 EVENTS = (
@@ -193,7 +200,10 @@ def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -
     events = (
         {"stream": "Step 1/2 : FROM python:3.11-slim\nignored\n"},
         {"stream": "Step 2/2 : RUN pip install\n"},
-        {"stream": "Looking in https://u:canary@host/simple\nERROR: no\n"},
+        {"stream": " ---> Running in 0123\n"},
+        {"stream": "Looking in https://u:canary@host/simple\n"},
+        {"stream": "\x1b[91mERROR: no\n\x1b[0m"},
+        {"stream": "Removing intermediate container 0123\n"},
         {"error": "The command '/bin/sh -c pip install' returned a non-zero code: 1"},
     )
 
@@ -224,6 +234,10 @@ def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -
             GET_BASE,
         ),
         ("returned a non-zero code: 137", "more memory for the engine"),
+        (
+            "image was found but does not match the specified platform: wanted linux/arm64",
+            OTHER_PLATFORM,
+        ),
     ],
 )
 def test_what_an_engine_says_has_its_remedy(tmp_path: Path, error: str, remedy: str) -> None:
@@ -240,7 +254,11 @@ def test_what_an_engine_says_has_its_remedy(tmp_path: Path, error: str, remedy: 
 @pytest.mark.parametrize(
     ("line", "remedy"),
     [
-        ("no Python 3.11", "--base-image with the Python of the lock"),
+        ("no Python 3.11", PYTHON),
+        ("\x1b[91mno Python 3.11\n\x1b[0m", PYTHON),
+        ("/bin/sh: 1: python3: not found", PYTHON),
+        ("/usr/bin/python3: No module named venv", PYTHON),
+        ("The virtual environment was not created, as ensurepip is not available.", PYTHON),
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
             "the index has other files than were locked: envbuild lock again, or build a bundle",
@@ -248,6 +266,10 @@ def test_what_an_engine_says_has_its_remedy(tmp_path: Path, error: str, remedy: 
         (
             "ERROR: Could not find a version that satisfies the requirement six==1.16.0",
             "export a bundle and build that with --offline, where builds do not reach the index",
+        ),
+        (
+            "Looking in links: wheels, tools\nERROR: No matching distribution found for six==1",
+            WHEELS,
         ),
         ("something new", ""),
     ],
@@ -267,7 +289,7 @@ def test_no_room_to_pack_the_context_names_the_folder(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("docker.utils.build.tar", full)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
 
     with pytest.raises(OutputError) as caught:
         image_of(context(tmp_path), engine())
@@ -276,6 +298,65 @@ def test_no_room_to_pack_the_context_names_the_folder(
         f"{tempfile.gettempdir()}: cannot pack what the engine is to get: No space left on device\n"
         "  try: TMPDIR with a folder that has room for the bundle and the model"
     )
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "problem"),
+    [
+        ("weights", "/etc/hostname", "out of the model"),
+        ("weights", "gone", "to nothing"),
+        ("data/again", "../data", "round in a circle"),
+    ],
+)
+def test_a_link_that_is_no_part_of_the_model_is_refused_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str, target: str, problem: str
+) -> None:
+    (scratch := tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    (model := tmp_path / "m").mkdir()
+    (model / "MLmodel").write_text("flavors: {}\n")
+    (model / "data").mkdir()
+    (model / link).symlink_to(target)
+
+    with pytest.raises(OutputError) as caught:
+        image_of(context(tmp_path), engine(), BuildOptions(model=model))
+
+    assert str(caught.value) == f"{model / link}: a link leads {problem}"
+    assert list(scratch.iterdir()) == []
+
+
+def test_links_inside_the_model_are_what_they_point_to(tmp_path: Path) -> None:
+    (model := tmp_path / "m").mkdir()
+    (model / "MLmodel").write_text("flavors: {}\n")
+    (model / "blobs").mkdir()
+    (model / "blobs" / "1").write_text("")
+    (model / "weights").symlink_to("blobs/1")
+    (model / "data").symlink_to("blobs")
+    fake = engine()
+
+    image_of(context(tmp_path), fake, BuildOptions(model=model))
+
+    assert fake.sent[2:] == ("model/MLmodel", "model/blobs/1", "model/data/1", "model/weights")
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "Spam:1", "a b", "https://r/spam", "spam:", "-spam", "a//b", f"spam@sha256:{0:064}"]
+)
+def test_what_is_no_name_for_an_image_is_refused_at_once(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        build(tmp_path, tag, ambient=AMBIENT)
+
+    assert str(caught.value) == (
+        f"--tag: {tag!r} is no name for an image\n"
+        "  try: one such as registry.example/team/model:1, in lower case before the colon"
+    )
+
+
+@pytest.mark.parametrize(
+    "tag", ["spam", "r:5000/a/b__c:V1", "Localhost/a-b:_1", "[::1]:5000/spam:1", "a.b/c.d:1.0-rc"]
+)
+def test_names_of_images_are_those_of_docker(tmp_path: Path, tag: str) -> None:
+    assert build(context(tmp_path), tag, ambient=AMBIENT, client=engine().client()).tag == tag
 
 
 def test_a_base_image_without_glibc_is_refused_before_the_build(tmp_path: Path) -> None:
@@ -357,12 +438,43 @@ def test_pushing_gives_the_digest_in_the_registry() -> None:
     assert steps.said == ["pushing r/spam:1: Pushing"]
 
 
+def refused_push(tag: str, *, said: str) -> str:
+    with pytest.raises(ImageError) as caught:
+        push(tag, ambient=AMBIENT, client=engine(({"error": said},)).client())
+    return str(caught.value)
+
+
 def test_a_push_that_is_refused_says_why() -> None:
-    fake = engine(({"error": "denied: https://u:canary@r/v2"},))
+    assert refused_push("r/spam:1", said="denied: https://u:canary@r/v2") == (
+        "cannot push r/spam:1\n  denied: https://****:****@r/v2\n  try: docker login"
+    )
+
+
+def test_a_registry_that_is_not_there_gets_the_image_later() -> None:
+    assert refused_push("r:5000/spam:1", said="dial tcp: connection refused") == (
+        "cannot push r:5000/spam:1\n  dial tcp: connection refused\n"
+        "  try: docker push r:5000/spam:1 where its registry is in reach; the image is built"
+    )
+
+
+def test_the_registry_to_log_in_to_is_named() -> None:
+    message = refused_push("r.example/spam:1", said="no basic auth credentials")
+
+    assert message.endswith("\n  try: docker login r.example")
+
+
+def test_a_helper_for_credentials_that_fails_is_no_bug(tmp_path: Path) -> None:
+    class Locked(FakeEngine):
+        def build(self, **_: object) -> Iterator[Mapping[str, Any]]:
+            warnings.warn("docker-credential-spam not installed", stacklevel=1)
+            raise StoreError("docker-credential-spam not installed or not available in PATH")
 
     with pytest.raises(ImageError) as caught:
-        push("r/spam:1", ambient=AMBIENT, client=fake.client())
+        image_of(context(tmp_path), Locked(images={BASE: FakeImage()}))
 
     assert str(caught.value) == (
-        "cannot push r/spam:1\n  denied: https://****:****@r/v2\n  try: docker login"
+        "cannot build spam:1\n"
+        "  docker-credential-spam not installed or not available in PATH\n"
+        "  try: docker logout and login, or Docker's config.json without credsStore, "
+        "where its helper is not in order"
     )
