@@ -36,7 +36,8 @@ _LOG_LINES = 60
 _SHOWN = 72  # characters of an instruction
 # The classic builder prints errors in red, and between a step's own lines what it does itself.
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_CHATTER = re.compile(r"\s*|( --->|Removing intermediate container) .*")
+_CHATTER = re.compile(r"\s*|( --->|-->|Removing intermediate container) .*")
+_STEP = re.compile(r"(\[\d+/\d+\] )?step \d+/\d+ ?: ", re.IGNORECASE)  # of Docker, of Podman
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 # The grammar of github.com/distribution/reference.
 _TAG = re.compile(
@@ -297,23 +298,24 @@ def _build(
         with closing(events):
             for event in events:
                 if "error" in event:
-                    raise _failed(tag, step, str(event["error"]), log, base=base)
-                text = _COLOUR.sub("", str(event.get("stream", ""))).rstrip()
-                if text.startswith("Step "):
-                    step, log = text, []
-                    progress.step(f"building {tag}: {shorten(text, _SHOWN, placeholder=' …')}")
+                    raise _failed(tag, step, str(event["error"]).strip(), log, base=base)
+                text = _COLOUR.sub("", str(event.get("stream", "")))
+                if _STEP.match(text):
+                    step, log = text.rstrip(), []
+                    progress.step(f"building {tag}: {shorten(step, _SHOWN, placeholder=' …')}")
                 else:
-                    log += (line for line in text.splitlines() if not _CHATTER.fullmatch(line))
+                    log.append(text)  # not always a whole line
                 image = event.get("aux", {}).get("ID", image)
     return image
 
 
 def _failed(tag: str, step: str, error: str, log: list[str], *, base: str) -> ImageError:
-    lines = [f"at {step}", *log[-_LOG_LINES:]]
+    said = [line for line in "".join(log).splitlines() if not _CHATTER.fullmatch(line)]
+    lines = [f"at {step}", *said[-_LOG_LINES:]]
     return ImageError(
         f"cannot build {tag}: {redact(error)}",
         details=[redact(line) for line in lines],
-        remedy=remedy_for("\n".join([error, *log]), base=base),
+        remedy=remedy_for("\n".join([error, *said]), base=base),
     )
 
 

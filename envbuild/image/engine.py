@@ -69,6 +69,7 @@ def engine_errors(what: str) -> Iterator[None]:
     from docker.credentials.errors import StoreError
     from docker.errors import DockerException
     from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError  # what docker-py lets through while it reads a stream
 
     try:
         with warnings.catch_warnings():
@@ -81,7 +82,7 @@ def engine_errors(what: str) -> Iterator[None]:
             remedy="docker logout and login, or Docker's config.json without credsStore, "
             "where its helper is not in order",
         ) from error
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, HTTPError) as error:
         explanation = str(getattr(error, "explanation", None) or error)
         remedy = remedy_for(explanation, base="the image")
         raise ImageError(what, details=(redact(explanation),), remedy=remedy) from error

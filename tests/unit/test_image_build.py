@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from docker.credentials.errors import StoreError
+from urllib3.exceptions import ProtocolError
 
 from envbuild.ambient import Ambient
 from envbuild.emit.bundle import MANIFEST
@@ -202,7 +203,8 @@ def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -
         {"stream": "Step 2/2 : RUN pip install\n"},
         {"stream": " ---> Running in 0123\n"},
         {"stream": "Looking in https://u:canary@host/simple\n"},
-        {"stream": "\x1b[91mERROR: no\n\x1b[0m"},
+        {"stream": "\x1b[91mERROR: \x1b[0m"},
+        {"stream": "\x1b[91mno\n\x1b[0m"},
         {"stream": "Removing intermediate container 0123\n"},
         {"error": "The command '/bin/sh -c pip install' returned a non-zero code: 1"},
     )
@@ -215,6 +217,22 @@ def test_a_step_that_fails_shows_its_own_log_without_passwords(tmp_path: Path) -
         "  at Step 2/2 : RUN pip install\n"
         "  Looking in https://****:****@host/simple\n"
         "  ERROR: no"
+    )
+
+
+def test_steps_are_known_by_what_podman_calls_them_too(tmp_path: Path) -> None:
+    events = (
+        {"stream": "[2/3] STEP 6/8: RUN pip install\n"},
+        {"stream": "--> Using cache 0123\n"},
+        {"stream": "ERROR: no\n"},
+        {"error": "exit status 1\n"},
+    )
+
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), engine(events))
+
+    assert str(caught.value) == (
+        "cannot build spam:1: exit status 1\n  at [2/3] STEP 6/8: RUN pip install\n  ERROR: no"
     )
 
 
@@ -461,6 +479,18 @@ def test_the_registry_to_log_in_to_is_named() -> None:
     message = refused_push("r.example/spam:1", said="no basic auth credentials")
 
     assert message.endswith("\n  try: docker login r.example")
+
+
+def test_an_engine_that_ends_midway_is_an_image_error(tmp_path: Path) -> None:
+    class Dying(FakeEngine):
+        def build(self, **_: object) -> Iterator[Mapping[str, Any]]:
+            yield {"stream": "Step 1/2 : FROM python\n"}
+            raise ProtocolError("Response ended prematurely")
+
+    with pytest.raises(ImageError) as caught:
+        image_of(context(tmp_path), Dying(images={BASE: FakeImage()}))
+
+    assert str(caught.value) == "cannot build spam:1\n  Response ended prematurely"
 
 
 def test_a_helper_for_credentials_that_fails_is_no_bug(tmp_path: Path) -> None:

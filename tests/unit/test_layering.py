@@ -74,6 +74,7 @@ HARMLESS = (
     "urllib.request.pathname2url",
     "requests.RequestException",
     "requests.exceptions.RequestException",
+    "urllib3.exceptions.HTTPError",
     "subprocess.CalledProcessError",
 )
 READS_SURROUNDINGS = (
