@@ -61,7 +61,7 @@ def _environment(header: Header, version: str) -> str:
 # Azure ML builds the image from this folder. Where that has no network, use a bundle's folder, or
 # build and push the image yourself and put "image: REGISTRY/NAME@sha256:…" in place of "build".
 $schema: {_SCHEMAS}/environment.schema.json
-name: {_asset_name(header.model)}-env
+name: {_environment_name(header.model)}
 # Of the files that the image is made of: the same files are the same version.
 version: "{version}"
 description: {scalar(said)}
@@ -111,7 +111,7 @@ endpoint_name: {_endpoint_name(header.model)}
 # The registered model. For a folder: {{path: ../../model, type: mlflow_model}}; nothing when the
 # model is part of the image.
 model: azureml:{_asset_name(header.model)}@latest
-environment: azureml:{_asset_name(header.model)}-env:{version}
+environment: azureml:{_environment_name(header.model)}:{version}
 instance_type: Standard_DS3_v2 # memory for the model times the workers; see your quota
 instance_count: 1
 {_variables(header.serving.environment)}\
@@ -150,7 +150,7 @@ type: model
 name: default
 endpoint_name: {_endpoint_name(header.model)}
 model: azureml:{_asset_name(header.model)}@latest
-environment: azureml:{_asset_name(header.model)}-env:{version}
+environment: azureml:{_environment_name(header.model)}:{version}
 {_BATCH_CODE if header.serving.script else ""}\
 compute: azureml:batch-cluster # a cluster of the workspace; with room for model and mini-batch
 resources:
@@ -189,6 +189,13 @@ def _asset_name(name: str) -> str:
     """Azure ML: letters, digits, ``-``, ``_`` and ``.``, the first a letter or digit, up to 255."""
     made = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")
     return made[:200] or "model"
+
+
+def _environment_name(model: str) -> str:
+    """``AzureML`` and ``Microsoft`` begin the names of curated environments, and of no others."""
+    made = _asset_name(model)
+    reserved = made.lower().startswith(("azureml", "microsoft"))
+    return f"model-{made}-env" if reserved else f"{made}-env"
 
 
 def _endpoint_name(name: str) -> str:

@@ -98,6 +98,16 @@ def test_names_are_made_to_fit(model: str, asset: str, endpoint: str) -> None:
     assert files["azureml/endpoint.yml"]["name"] == endpoint
 
 
+@pytest.mark.parametrize("model", ["AzureML-iris", "azureml_iris", "Microsoft.iris"])
+def test_an_environment_is_not_called_as_only_curated_ones_may_be(model: str) -> None:
+    files = parsed(replace(HEADER, model=model))
+
+    assert files["azureml/environment.yml"]["name"] == f"model-{model}-env"
+    deployment = files["azureml/deployment.yml"]
+    assert deployment["environment"] == f"azureml:model-{model}-env:0123456789ab"
+    assert deployment["model"] == f"azureml:{model}@latest"
+
+
 @given(st.text())
 def test_any_name_gives_files_that_can_be_read(model: str) -> None:
     files = parsed(replace(HEADER, model=model))
