@@ -186,7 +186,8 @@ def started(
     """Start a program that runs until the block ends; ``hear`` gets each line that it prints.
 
     It has a process group of its own, so that Ctrl-C reaches only us, and we end it: politely,
-    and by force after ``grace`` seconds. ``hear`` is called on a thread of its own.
+    and by force after ``grace`` seconds. Where we are killed, it is asked to end all the same.
+    ``hear`` is called on a thread of its own.
 
     Raises:
         ToolError: the program is not there or cannot be started.
@@ -196,12 +197,31 @@ def started(
     listener.start()
     program = Started(child)
     try:
-        yield program
+        with _asked_to_end_after_us(child):
+            yield program
     finally:
         program.stop(grace)
         listener.join(_LEFTOVERS_S)
         if not listener.is_alive() and child.stdout is not None:
             child.stdout.close()
+
+
+@contextmanager
+def _asked_to_end_after_us(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Have somebody wait for the end of this process, of which a pipe tells, and not in vain."""
+    argv = ("/bin/sh", "-c", 'read -r _; kill -TERM "$1"', "sh", str(child.pid))
+    with subprocess.Popen(
+        argv,
+        env={},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as waiting:
+        try:
+            yield
+        finally:
+            waiting.kill()  # before its pipe is closed
 
 
 def _start(

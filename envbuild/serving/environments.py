@@ -72,9 +72,13 @@ class Environments:
         venv = folder / "venv"
         with alone(folder.with_suffix(".lock")):
             if not (folder / _COMPLETE).is_file() or not (venv / "bin" / "python").exists():
-                self._make(context, lock, kind=kind, python=python, venv=venv)
-                text = json.dumps(facts, indent=2, sort_keys=True)
-                write_file(folder / _COMPLETE, text.encode())
+                try:
+                    self._make(context, lock, kind=kind, python=python, venv=venv)
+                    text = json.dumps(facts, indent=2, sort_keys=True)
+                    write_file(folder / _COMPLETE, text.encode())
+                except BaseException:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    raise
         return venv
 
     def _interpreter(self, lock: PlatformLock, given: str) -> Interpreter:
@@ -100,7 +104,7 @@ class Environments:
         count = len(lock.pylock.packages) + len(lock.conda)
         version = python.version if python else lock.target.python
         self.progress.step(f"installing {count} packages for Python {version}")
-        shutil.rmtree(venv.parent, ignore_errors=True)  # of a run that was cut off
+        shutil.rmtree(venv.parent, ignore_errors=True)  # of a run that was killed
         home = venv.parent / "home"
         home.mkdir(parents=True)
         plain = plain_environment(self.ambient.environ, home=home)
@@ -118,7 +122,6 @@ class Environments:
             result = self._from_index(context, lock, venv, str(python.exe), plain)
         shutil.rmtree(home, ignore_errors=True)
         if result.outcome == "failed":
-            shutil.rmtree(venv.parent, ignore_errors=True)
             raise ToolError(
                 f"the environment cannot be installed: {result.reason}",
                 where=str(context.path),

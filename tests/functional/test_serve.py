@@ -398,6 +398,14 @@ def test_a_second_signal_does_not_wait(site: Site, bundle: Bundle, model: Path) 
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_server_ends_when_we_are_killed(site: Site, bundle: Bundle, model: Path) -> None:
+    with command(site, bundle.path, model) as served:
+        served.end(signal.SIGKILL)
+
+    python = str(Path(served.told["environment"]) / "bin" / "python")
+    assert not running(python, patience=20, wanted=False)
+
+
 def test_a_server_that_dies_is_an_error(site: Site, bundle: Bundle, model: Path) -> None:
     with command(site, bundle.path, model) as served:
         os.kill(served.told["pid"], signal.SIGKILL)
