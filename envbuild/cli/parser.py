@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Collection
 
 from envbuild import __version__
@@ -280,10 +281,9 @@ def _size(text: str) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("expected 1 or more")
-    return number
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
+    return int(text)
 
 
 def _add_build_options(command: argparse.ArgumentParser) -> None:
@@ -373,22 +373,31 @@ def _serve(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--patience",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="what the server may take to come up (default: 600)",
     )
     command.add_argument(
         "--grace",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="what requests that run may take to end, once it is to stop (default: 30)",
     )
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"expected 0 to {_HIGHEST_PORT}")
+    if not (text.isdecimal() and int(text) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"expected 0 to {_HIGHEST_PORT}, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
     return number
 
 

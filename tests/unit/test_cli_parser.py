@@ -100,7 +100,12 @@ def test_options_of_export_and_build_reach_the_library() -> None:
         (["lock", "model", "--serv", "none"], "unrecognized arguments: --serv none"),
         (["export", "env"], "the following arguments are required: -o/--output"),
         (["export", "env", "-o", "b", "--connections", "0"], "expected 1 or more"),
+        (["export", "env", "-o", "b", "--connections", "x"], "expected 1 or more, got 'x'"),
         (["build", "b", "-t", "t", "--label", "x"], "expected KEY=VALUE, got 'x'"),
+        (["serve", "b", "--port", "x"], "expected 0 to 65535, got 'x'"),
+        (["serve", "b", "--port", "65536"], "expected 0 to 65535, got '65536'"),
+        (["serve", "b", "--patience", "-1"], "expected a number of seconds, got '-1'"),
+        (["serve", "b", "--grace", "nan"], "expected a number of seconds, got 'nan'"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
