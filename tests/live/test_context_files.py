@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,17 +175,34 @@ def healthy(container: Any) -> str:
     return "starting"
 
 
+@pytest.fixture
+def bare_image(docker_engine: DockerClient) -> Iterator[Callable[[str], str]]:
+    """A base image that lacks what many do, and that runs something else as somebody else."""
+    tag = "envbuild-test/bare:live"
+
+    def derive(base: str) -> str:
+        text = f'FROM {base}\nRUN rm /usr/sbin/useradd\nUSER nobody\nENTRYPOINT ["python3"]\n'
+        docker_engine.images.build(fileobj=io.BytesIO(text.encode()), tag=tag, rm=True)
+        return tag
+
+    yield derive
+    with suppress(Exception):
+        docker_engine.images.remove(tag, force=True)
+
+
 @pytest.mark.parametrize(("minor", "offline"), [("3.7", False), ("3.7", True), ("3.6", True)])
 def test_the_image_is_built_with_the_index_and_with_a_bundle_without_a_network(
     docker_engine: DockerClient,
     python_image: Callable[[str], str],
+    bare_image: Callable[[str], str],
     interpreter: Callable[[str], Path],
     tmp_path: Path,
     minor: str,
     offline: bool,
 ) -> None:
     python = full(interpreter(minor))
-    context = context_for(python, tmp_path, base_image=python_image(minor))
+    base = python_image(minor) if minor == "3.7" else bare_image(python_image(minor))
+    context = context_for(python, tmp_path, base_image=base)
     folder = context.path
     if offline:
         folder = export(context, tmp_path / "bundle", ambient=ambient_of(tmp_path)).path

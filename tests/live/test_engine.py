@@ -125,7 +125,7 @@ def test_a_missing_base_image_says_where_to_get_it(
 def test_a_build_that_fails_midway_shows_its_step_and_leaves_nothing(
     docker_engine: DockerClient, base: str, tmp_path: Path
 ) -> None:
-    dockerfile = f"{DOCKERFILE}RUN echo before && exit 3\n"
+    dockerfile = f"{DOCKERFILE}RUN echo before >&2 && exit 3\n"
     before = {container.id for container in docker_engine.containers.list(all=True)}
 
     with pytest.raises(ImageError) as caught:
@@ -136,7 +136,7 @@ def test_a_build_that_fails_midway_shows_its_step_and_leaves_nothing(
             options=BuildOptions(base_image=base),
         )
 
-    command = "echo before && exit 3"
+    command = "echo before >&2 && exit 3"
     first, step, *log = str(caught.value).splitlines()
     reason = f"The command '/bin/sh -c {command}' returned a non-zero code: 3"
     assert first == f"cannot build {TAG}: {reason}"
