@@ -218,7 +218,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the kernel's lock on the file ``path``, which stays; who comes second waits.
+    """Hold the kernel's lock on the file ``path`` of the cache, where it stays; the second waits.
 
     It ends with the process, however that ends.
 
@@ -231,7 +231,8 @@ def alone(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("ab")
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        remedy = "another folder in ENVBUILD_CACHE_DIR"
+        raise _cannot_write(path, error, remedy=remedy) from error
     with stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
@@ -307,9 +308,11 @@ def _sync(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _cannot_write(root: Path, error: OSError) -> OutputError:
+def _cannot_write(
+    root: Path, error: OSError, *, remedy: str = "another folder with -o"
+) -> OutputError:
     return OutputError(
         f"cannot write: {error.strerror or error}",
         where=str(error.filename or root),
-        remedy="another folder with -o",
+        remedy=remedy,
     )

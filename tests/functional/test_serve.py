@@ -26,6 +26,7 @@ from envbuild.errors import (
     EnvbuildError,
     IntegrityError,
     LockFileError,
+    OutputError,
     PythonVersionError,
     RuntimeUnsupportedError,
     ServerError,
@@ -321,6 +322,20 @@ def test_an_installation_that_fails_leaves_nothing(site: Site, model: Path, tmp_
 
     assert message.startswith(f"{source}: the environment cannot be installed: uv ended with code")
     assert [path.suffix for path in (tmp_path / "cache" / "environments").iterdir()] == [".lock"]
+
+
+def test_a_cache_that_cannot_be_written_names_its_variable(
+    site: Site, bundle: Bundle, model: Path, tmp_path: Path
+) -> None:
+    (cache := tmp_path / "cache").touch()
+    ambient = site.ambient({"ENVBUILD_CACHE_DIR": str(cache)})
+
+    message = failure(site, bundle.path, OutputError, model=model, ambient=ambient)
+
+    assert message == (
+        f"{cache / 'environments'}: cannot write: Not a directory\n"
+        "  try: another folder in ENVBUILD_CACHE_DIR"
+    )
 
 
 @dataclass
