@@ -60,7 +60,7 @@ def _way_to(error: str, host: str) -> str:
         return "sudo usermod -aG docker $USER and a new login, or run as root"
     if host:
         return "docker version, which asks the same engine; or unset DOCKER_HOST for this machine's"
-    return "start Docker, which docker version asks; or DOCKER_HOST with an engine that runs"
+    return "start Docker, or set DOCKER_HOST to an engine that runs"
 
 
 @contextmanager
