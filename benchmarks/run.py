@@ -222,14 +222,14 @@ def measure_fleets(options: argparse.Namespace) -> Measured:
     for source in (*options.registry, *options.models):
         with tempfile.TemporaryDirectory(prefix="envbuild-benchmark-") as folder:
             own = Path(folder)
-            fleet, kind = (
-                (Fleet.made_up(own, source), "Fleet")
-                if isinstance(source, int)
-                else (Fleet.of_folder(own, source), "Real models")
-            )
+            if isinstance(source, int):
+                fleet, title = Fleet.made_up(own, source), f"Fleet of {source:,}"
+            else:
+                fleet = Fleet.of_folder(own, source)
+                title = f"{fleet.models:,} real models"
             programs = fleet_programs(fleet, serial=min(fleet.models, options.serial))
             found = run_in_turn(programs, rounds=options.rounds or 1, report=say)
-            results[f"{kind} of {fleet.models:,}: {fleet.description()}"] = found
+            results[f"{title}: {fleet.description()}"] = found
     return results
 
 
