@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import run
+from benchmarks.fleets import Fleet, fleet_programs
 from benchmarks.phases import phases_table
 from benchmarks.plots import Bar, Panel, draw
 from benchmarks.report import (
@@ -23,6 +27,8 @@ from benchmarks.report import (
     write_results,
 )
 from benchmarks.timing import CommandFailedError, Figures, Program, Run, paired, run_in_turn
+from tests.support.documents import blocks
+from tests.support.paths import MODELS, ROOT
 
 BURN = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
 
@@ -218,4 +224,32 @@ def test_phases_are_given_with_their_share_of_the_whole() -> None:
         "| starting Python | 20 | 25 % |\n"
         "| waiting | 60 | 75 % |\n"
         "| whole | 80 | |\n"
+    )
+
+
+def test_the_documents_run_benchmarks_that_there_are() -> None:
+    pages = (ROOT / "CONTRIBUTING.md", run.PAGE)
+    lines = [line for page in pages for text in blocks(page, "sh") for line in text.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    commands = [one[2:] for one in words if one[1:2] == ["benchmarks/run.py"]]
+
+    found = {run.parse(arguments).command for arguments in commands}
+
+    assert found == {"all", "conda", "fleet", "scoring"}
+
+
+def test_real_models_that_cannot_be_locked_do_not_end_a_benchmark(tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    shutil.copytree(MODELS / "not-broken-yaml", registry / "broken")
+    fleet = Fleet.of_folder(tmp_path, registry)
+
+    found = run_in_turn(fleet_programs(fleet, serial=0), rounds=1, report=lambda _: None)
+
+    assert [one.program for one in found] == [
+        "envbuild fleet, cold",
+        "envbuild fleet again",
+        "envbuild fleet --check",
+    ]
+    assert fleet.description() == (
+        "1 that cannot be locked, 0 environments, 0 solves, 0 answers used again"
     )
