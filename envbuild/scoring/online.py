@@ -626,8 +626,27 @@ def check_params(params, fields, problems):
     for name, value in known_params.items():
         # To mlflow, null is no value, but no array either.
         if value is not None or known[name].type[0] == "array":
-            convert_nested(value, known[name], Spot(name, None), problems)
+            check_param(value, known[name], problems)
     return known_params
+
+
+def check_param(value, field, problems):
+    """A parameter that was sent; mlflow takes only dates that numpy reads, to the microsecond."""
+    before = len(problems)
+    convert_nested(value, field, Spot(field.name, None), problems)
+    if len(problems) == before and field.type in ("datetime", ("array", "datetime")):
+        items = value if isinstance(value, list) else [value]
+        if not all(item is None or is_plain_date(item) for item in items):
+            words = "string that is not a date of ISO 8601 to the microsecond"
+            problems.append(Problem(field.name, None, describe(field.type), words))
+
+
+def is_plain_date(text):
+    """Whether numpy reads a date, and Python has an object for it."""
+    try:
+        return not isinstance(np.datetime64(text).item(), int)
+    except ValueError:
+        return False
 
 
 # --- the layouts of a table --------------------------------------------------------------------

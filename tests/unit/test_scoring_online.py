@@ -280,6 +280,8 @@ PARAMS = [
     {"name": "since", "type": "datetime", "default": "2020-01-01", "shape": None},
 ]
 
+NOT_PLAIN = "string that is not a date of ISO 8601 to the microsecond"
+
 
 def params_given(params: object, spec: object = PARAMS) -> dict[str, object]:
     fake = FakeModel()
@@ -326,6 +328,9 @@ def test_a_model_without_params_is_called_without(capsys: pytest.CaptureFixture[
             {"since": "never", "beams": True},
             ["since[None]: datetime, string that is not a date", "beams[None]: integer, boolean"],
         ),
+        ({"since": "01/02/2020"}, [f"since[None]: datetime, {NOT_PLAIN}"]),
+        ({"since": "nan"}, [f"since[None]: datetime, {NOT_PLAIN}"]),
+        ({"since": "2020-01-01T00:00:00.000000001"}, [f"since[None]: datetime, {NOT_PLAIN}"]),
         ([1], ["params[None]: object, array"]),
         ("x", ["params[None]: object, string"]),
     ],
