@@ -25,6 +25,7 @@ import collections
 import copy
 import datetime as dt
 import decimal
+import gc
 import itertools
 import json
 import logging
@@ -101,6 +102,7 @@ def init():
         publish(openapi(scorer.signature))
     except Exception as error:  # better served without a description than not at all
         log(f"/swagger.json does not describe the model: {type(error).__name__}")
+    leave_out_of_searches()
 
 
 @rawhttp
@@ -116,6 +118,13 @@ def run(request):
         status, text = error.status, json.dumps(error.to_dict())
     headers = {"Content-Type": "application/json"}
     return AMLResponse(text, status, headers, run_function_failed=status >= 500)
+
+
+def leave_out_of_searches():
+    """Spare searches for garbage what stays: with it, one request in a hundred waits 0.1 s."""
+    gc.collect()
+    if hasattr(gc, "freeze"):  # from Python 3.7 on
+        gc.freeze()
 
 
 def log(message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import decimal
+import gc
 import json
 import logging
 import math
@@ -608,6 +609,21 @@ def test_a_model_that_cannot_be_loaded_is_one_clear_line(
     with pytest.raises(RuntimeError, match=re.escape(line)):
         online().init()
     assert capsys.readouterr().err == f"score: {line}/baked\n"
+
+
+def test_what_is_loaded_is_left_out_of_searches_for_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("azmlinfsrv"), "filters", [])
+    monkeypatch.setattr(online(), "scorer", None)
+    monkeypatch.setattr(online(), "find_model", lambda _: "")
+    monkeypatch.setattr(online(), "load", lambda _: scorer(INPUTS))
+    gc.unfreeze()
+    try:
+        online().init()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_the_log_leaves_out_what_the_server_says_of_every_answer(
