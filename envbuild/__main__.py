@@ -13,7 +13,7 @@ def main() -> int:
     try:
         return cli.main()
     finally:
-        # As it ends, Python searches all that it still holds for garbage: 9 of the 150 ms of a
+        # As it ends, Python searches all that it still holds for garbage: 9 of the 120 ms of a
         # ``lock --check``, for memory that the system takes back anyway.
         gc.freeze()
 
