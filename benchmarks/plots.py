@@ -8,7 +8,8 @@ from html import escape
 
 __all__ = ["Bar", "Panel", "draw"]
 
-_WIDTH, _LABELS, _NUMBERS = 860, 300, 90  # pixels
+_LABELS, _BARS, _NUMBERS = 300, 446, 90  # pixels; the labels get more where they need it
+_LETTER = 7.2  # pixels, of the font below on average
 _ROW, _HEAD, _MARGIN = 24, 40, 12
 _OURS, _THEIRS, _INK, _PAPER = "#2a6f97", "#b8b8b8", "#222222", "#ffffff"
 
@@ -34,30 +35,33 @@ class Panel:
 
 def draw(panels: Iterable[Panel], *, unit: str) -> str:
     """The panels below each other; a thin line goes from the lowest to the highest run."""
+    panels = tuple(panels)
+    longest = max((len(bar.label) for panel in panels for bar in panel.bars), default=0)
+    left = _MARGIN + max(_LABELS, round(longest * _LETTER))
     body: list[str] = []
     top = _MARGIN
     for panel in panels:
-        body += _panel(panel, top=top, unit=unit)
+        body += _panel(panel, top=top, left=left, unit=unit)
         top += _HEAD + _ROW * len(panel.bars)
-    height = top + _MARGIN
-    size = f'width="{_WIDTH}" height="{height}"'
+    width, height = left + _BARS + _NUMBERS + _MARGIN, top + _MARGIN
+    size = f'width="{width}" height="{height}"'
     opening = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {_WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif" font-size="13" fill="{_INK}">'
     )
     return "\n".join((opening, f'<rect {size} fill="{_PAPER}"/>', *body, "</svg>\n"))
 
 
-def _panel(panel: Panel, *, top: int, unit: str) -> Iterator[str]:
+def _panel(panel: Panel, *, top: int, left: int, unit: str) -> Iterator[str]:
     longest = max((bar.high for bar in panel.bars), default=0.0) or 1.0
-    scale = (_WIDTH - _LABELS - _NUMBERS - 2 * _MARGIN) / longest
+    scale = _BARS / longest
     yield (f'<text x="{_MARGIN}" y="{top + 24}" font-weight="bold">{escape(panel.title)}</text>')
     for number, bar in enumerate(panel.bars):
-        yield from _bar(bar, top=top + _HEAD + _ROW * number, scale=scale, unit=unit)
+        yield from _bar(bar, top=top + _HEAD + _ROW * number, left=left, scale=scale, unit=unit)
 
 
-def _bar(bar: Bar, *, top: int, scale: float, unit: str) -> Iterator[str]:
-    left, middle = _MARGIN + _LABELS, top + _ROW // 2 - 2
+def _bar(bar: Bar, *, top: int, left: int, scale: float, unit: str) -> Iterator[str]:
+    middle = top + _ROW // 2 - 2
     colour = _OURS if bar.ours else _THEIRS
     end = left + max(bar.value, bar.high) * scale
     yield f'<text x="{left - 8}" y="{top + 14}" text-anchor="end">{escape(bar.label)}</text>'

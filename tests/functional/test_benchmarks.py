@@ -253,3 +253,12 @@ def test_real_models_that_cannot_be_locked_do_not_end_a_benchmark(tmp_path: Path
     assert fleet.description() == (
         "1 that cannot be locked, 0 environments, 0 solves, 0 answers used again"
     )
+
+
+def test_a_long_label_gets_the_room_that_it_needs() -> None:
+    def width(label: str) -> int:
+        panel = Panel(title="Seed", bars=[Bar(label=label, value=1, low=1, high=1)])
+        return int(ET.fromstring(draw([panel], unit="s")).attrib["width"])
+
+    assert width("x" * 60) - width("x" * 50) == 72
+    assert width("x" * 10) == width("")
