@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from envbuild.errors import EnvbuildError, LockFileError
+from envbuild.errors import EnvbuildError, LockFileError, ToolError
 from envbuild.fleet.outcome import Failure
 from envbuild.fleet.schedule import Crew, Lost, run_tasks
 from envbuild.fleet.sources import Source, chunks, distinct, find_folders
@@ -93,7 +93,7 @@ def read_contexts(sources: Iterable[Source], crew: Crew) -> Iterator[Locked]:
     """What is pinned in each context, a few at a time, in no order; none stops another."""
     for task, result in run_tasks(read_locked, chunks(sources), crew):
         if isinstance(result, Lost):
-            failure = Failure(type="ToolError", exit_code=10, message=result.reason)
+            failure = Failure.of(ToolError(result.reason))
             yield from (Locked(name=one.name, path=one.address, failure=failure) for one in task)
         else:
             yield from result

@@ -194,11 +194,11 @@ class _Run:
                     self.resumed += result.resumed
 
     def _lost(self, sources: Iterable[Source], lost: Lost) -> None:
-        failure = Failure(
-            type=ToolError.__name__,
-            exit_code=ToolError.exit_code,
-            message=f"its worker was lost, three times: {lost.reason}",
-            remedy="the same command again, with fewer --jobs if memory ran out",
+        failure = Failure.of(
+            ToolError(
+                f"its worker was lost, three times: {lost.reason}",
+                remedy="the same command again, with fewer --jobs if memory ran out",
+            )
         )
         self.outcomes += [outcome_of(source, self.job, failure=failure) for source in sources]
 
