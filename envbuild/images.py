@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from envbuild.errors import RuntimeUnsupportedError
 from envbuild.platforms import DEFAULT_GLIBC
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = ["conda_base_image", "conda_builder_image", "cuda_release", "glibc_floor"]
 
@@ -79,8 +73,7 @@ def cuda_release(image: str) -> str:
 
 @functools.cache
 def _load() -> _Images:
-    text = (Path(__file__).parent / "data" / "images.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = read_table("images")
     return _Images(
         musl=tuple(table["musl"]),
         glibc=tuple(

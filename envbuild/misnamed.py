@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from packaging.utils import NormalizedName
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = ["Misnamed", "MisnamedKind", "load_misnamed"]
 
@@ -66,8 +61,7 @@ class Misnamed:
 @functools.cache
 def load_misnamed() -> Mapping[str, Misnamed]:
     """The table in ``data/misnamed.toml``, by normalized name."""
-    text = (Path(__file__).parent / "data" / "misnamed.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = read_table("misnamed")
     found = {
         name: Misnamed(name=NormalizedName(name), kind=kind, instead=instead)
         for kind in _WITH_SUBSTITUTE

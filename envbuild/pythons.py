@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -15,11 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from envbuild.errors import PythonVersionError, UsageError
 from envbuild.notices import Notice
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = ["OPTION", "Releases", "agrees", "choose_given_python", "choose_python", "load_releases"]
 
@@ -55,8 +49,7 @@ class Releases:
 @functools.cache
 def load_releases() -> Releases:
     """The table in ``data/pythons.toml``."""
-    text = (Path(__file__).parent / "data" / "pythons.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = read_table("pythons")
     last = {_minor(Version(branch)): micro for branch, micro in table["last"].items()}
     return Releases(
         last=MappingProxyType(last),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.model import Flavor, Model
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = [
     "FlavorFacts",
@@ -128,8 +122,7 @@ def _loads(facts: FlavorFacts, module: str) -> bool:
 
 @functools.cache
 def _load() -> _Table:
-    text = (Path(__file__).parents[1] / "data" / "flavors.toml").read_text(encoding="utf-8")
-    rows = tomllib.loads(text)
+    rows = read_table("flavors")
     loaders, alternatives = rows.pop("loaders"), rows.pop("alternatives")
     return _Table(
         flavors=MappingProxyType({name: _facts(name, row) for name, row in rows.items()}),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,11 +14,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from envbuild.entries.requirements import PipRequirement
 from envbuild.origins import Origin
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = [
     "MLFLOW",
@@ -102,8 +96,7 @@ def is_within(versions: SpecifierSet, releases: str) -> bool:
 
 @functools.cache
 def _load() -> _Table:
-    text = (Path(__file__).parents[1] / "data" / "mlflow.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)
+    table = read_table("mlflow")
     brings = {canonicalize_name(name): since for name, since in table["brings"].items()}
     return _Table(
         skinny_since=table["skinny-since"],

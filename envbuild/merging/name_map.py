@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 
 from envbuild.errors import UsageError
+from envbuild.tables import read_table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +23,6 @@ else:
 __all__ = ["NameMap", "Verdict", "load_name_map"]
 
 Source = Literal["user", "known", "native", "same"]
-_DATA = Path(__file__).parents[1] / "data"
 _EXAMPLE = 'expected pytorch = "torch", a list of names, or false for no Python package'
 
 
@@ -93,15 +92,11 @@ class NameMap:
 @functools.cache
 def load_name_map() -> NameMap:
     """The map that is shipped: the snapshot, and what we know better on top of it."""
-    snapshot = _read("conda_pypi.toml")["names"]
-    ours = _read("conda_names.toml")
+    snapshot = read_table("conda_pypi")["names"]
+    ours = read_table("conda_names")
     rows = {**snapshot, **ours["renamed"]}
     known = {conda: names for conda, value in rows.items() if (names := _names(value))}
     return NameMap(known=MappingProxyType(known), native=tuple(ours["native"]["names"]))
-
-
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((_DATA / name).read_text(encoding="utf-8"))
 
 
 def _names(value: object) -> tuple[NormalizedName, ...] | None:

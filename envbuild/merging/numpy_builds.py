@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from packaging.requirements import Requirement
@@ -16,11 +14,7 @@ from envbuild.entries.requirements import PipRequirement
 from envbuild.merging.contradictions import intersection
 from envbuild.merging.mlflow_releases import is_within
 from envbuild.origins import Origin
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from envbuild.tables import read_table
 
 __all__ = ["numpy_bounds"]
 
@@ -49,7 +43,6 @@ def numpy_bounds(requirements: Iterable[PipRequirement]) -> Iterator[PipRequirem
 
 @functools.cache
 def _load() -> tuple[_Rule, ...]:
-    text = (Path(__file__).parents[1] / "data" / "numpy.toml").read_text(encoding="utf-8")
     return tuple(
         _Rule(
             bound=Requirement(row["bound"]),
@@ -57,5 +50,5 @@ def _load() -> tuple[_Rule, ...]:
                 {canonicalize_name(name): since for name, since in row["before"].items()}
             ),
         )
-        for row in tomllib.loads(text)["rules"]
+        for row in read_table("numpy")["rules"]
     )

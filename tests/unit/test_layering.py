@@ -19,6 +19,7 @@ FLOW = (
     "ambient",
     "reporter",
     "remembered",
+    "tables",
     "platforms",
     "pythons",
     "images",
