@@ -715,7 +715,7 @@ def any_table(prediction):
     if hasattr(prediction, "toarray"):  # scipy's sparse matrices
         prediction = prediction.toarray()
     if isinstance(prediction, pd.DataFrame):
-        return prediction.copy()
+        return prediction
     if isinstance(prediction, dict):
         return pd.DataFrame({name: listed(value) for name, value in prediction.items()})
     values = listed(prediction)
